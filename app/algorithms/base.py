@@ -1,0 +1,122 @@
+"""The contract of an algorithm: a feature matrix and targets in, a fitted model out."""
+
+from abc import abstractmethod
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.plugin import Plugin
+from app.core.registry import Registry
+from app.core.work import SilentContext, WorkContext
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+TaskType = Literal["regression", "binary", "multiclass"]
+Matrix = NDArray[Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LearningTask:
+    """What is to be learned; one per model."""
+
+    type: TaskType
+    #: target names, in the order of the columns of y
+    targets: tuple[str, ...]
+    #: classes per target, sorted; y holds their indices. Empty tuples for regression
+    classes: tuple[tuple[str, ...], ...] = ()
+
+    @property
+    def is_classification(self) -> bool:
+        return self.type != "regression"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """n labelled rows: X (n, width) uint8 or float32 (NaN allowed), y (n, targets) float64 with NaN
+    for a missing label; class indices for classification.
+    """
+
+    X: Matrix
+    y: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Predictions:
+    """For n rows and t targets."""
+
+    #: (n, t) float64: the number, or the index of the most probable class
+    values: NDArray[np.float64]
+    #: per target (n, n_classes) float64; None for regression
+    probabilities: list[NDArray[np.float64]] | None = None
+    #: (n, t) float64 spread of the ensemble, in the target's unit; None where there is none
+    std: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class FitContext:
+    """What surrounds a fit. `checkpoint_dir` (training that takes minutes) outlives a crash."""
+
+    seed: int = 0
+    threads: int = 1
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    work: WorkContext = field(default_factory=SilentContext)
+    checkpoint_dir: Path | None = None
+
+
+class FittedModel(Protocol):
+    """Predicts without a database; saved and loaded without pickle."""
+
+    def predict(self, X: Matrix) -> Predictions: ...
+
+    def save(self, folder: Path) -> None:
+        """Write weights into the empty `folder` (skops, safetensors or native formats only)."""
+
+    def describe(self) -> dict[str, Any]:
+        """Figures for the manifest: rounds used, epochs, device, feature importances if cheap."""
+
+
+class Algorithm(Plugin):
+    """One file each. Parameters keep scikit-learn's (LightGBM's, torch's) names and defaults,
+    unless a better default for molecules is argued in the file.
+    """
+
+    tasks: ClassVar[frozenset[TaskType]]
+    #: which queue it trains on: gpu algorithms run on the CPU too when there is no GPU
+    device: ClassVar[Literal["cpu", "gpu"]] = "cpu"
+    #: uses the validation part (early stopping); others are fitted without it
+    needs_validation: ClassVar[bool] = False
+
+    @abstractmethod
+    def fit(
+        self,
+        task: LearningTask,
+        train: Examples,
+        validation: Examples | None,
+        context: FitContext,
+    ) -> FittedModel:
+        """Fit on all rows of `train` that carry a label, per target where labels are missing.
+
+        Raises InvalidInput when the data cannot be learned (one class, no label at all).
+        """
+
+    @classmethod
+    @abstractmethod
+    def load(cls, folder: Path, task: LearningTask) -> FittedModel:
+        """What `FittedModel.save` wrote; raises InvalidInput for foreign or altered files."""
+
+    @classmethod
+    def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
+        """Parameters drawn from the search space; {} when there is nothing to tune."""
+        del trial, task
+        return {}
+
+    @classmethod
+    def supports(cls, task: TaskType) -> bool:
+        return task in cls.tasks
+
+
+algorithms: Registry[type[Algorithm]] = Registry("app.algorithms", kind="algorithm")

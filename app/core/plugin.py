@@ -1,0 +1,59 @@
+"""What every plug-in (featurizer, algorithm, splitter, metric) declares about itself."""
+
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from app.core.errors import FieldError, InvalidInput
+
+
+class PluginParams(BaseModel):
+    """Base of all plug-in parameters: frozen, unknown names refused. The JSON schema is the API's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class Plugin:
+    """Class attributes shared by all plug-ins; parameters are validated at construction."""
+
+    #: the one name (snake_case) used in requests, manifests and the catalog
+    name: ClassVar[str]
+    #: raised when the numbers it gives change; part of every cache key
+    version: ClassVar[int] = 1
+    #: other accepted spellings (scikit-learn's, OSDR's)
+    aliases: ClassVar[tuple[str, ...]] = ()
+    #: one sentence for the catalog
+    summary: ClassVar[str] = ""
+    #: paper or reference implementation
+    reference: ClassVar[str] = ""
+
+    class Params(PluginParams):
+        """No parameters unless a plug-in declares some."""
+
+    def __init__(self, params: PluginParams | None = None) -> None:
+        self.params: Any = params if params is not None else self.Params()
+
+    @classmethod
+    def parse_params(cls, values: dict[str, Any]) -> Any:
+        """Validated `Params`; raises InvalidInput naming each wrong field."""
+        try:
+            return cls.Params.model_validate(values)
+        except ValidationError as error:
+            known = ", ".join(cls.Params.model_fields) or "none"
+            raise InvalidInput(
+                f"the parameters of {cls.name!r} are not valid",
+                remedy=f"Known parameters: {known}.",
+                errors=[
+                    FieldError(
+                        pointer="/" + "/".join(str(part) for part in item["loc"]),
+                        code=item["type"],
+                        detail=item["msg"],
+                    )
+                    for item in error.errors()
+                ],
+            ) from error
+
+    @classmethod
+    def from_values(cls, values: dict[str, Any]) -> Any:
+        """An instance with validated parameters."""
+        return cls(cls.parse_params(values))

@@ -1,0 +1,76 @@
+"""The contract of a featurizer: molecules in, one row of numbers each out."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.core.plugin import Plugin
+from app.core.registry import Registry
+
+if TYPE_CHECKING:
+    from rdkit.Chem import Mol
+
+
+@dataclass(frozen=True, kw_only=True)
+class Features:
+    """What a featurizer gives for a batch of n molecules."""
+
+    #: (n, width); uint8 0/1 for bits, float32 otherwise; rows of refused molecules are 0 (bits) or NaN
+    matrix: NDArray[Any]
+    #: row number in the batch -> why there are no numbers
+    errors: dict[int, str] = field(default_factory=dict)
+
+
+class Featurizer(Plugin):
+    """One file each. `featurize_one` is the work; the rest is shared.
+
+    Instances are cheap, reusable and safe in one thread; heavy imports sit inside methods.
+    """
+
+    #: bits are stored packed (8 to a byte); counts and floats as float32
+    output: ClassVar[Literal["bits", "counts", "floats"]]
+    #: costs more than a cache lookup (about 1 ms a molecule): rows are cached by structure
+    expensive: ClassVar[bool] = False
+
+    @abstractmethod
+    def columns(self) -> list[str]:
+        """The name of each output column, unique within the featurizer."""
+
+    @abstractmethod
+    def featurize_one(self, mol: "Mol") -> NDArray[Any]:
+        """(width,) numbers of one sanitized molecule; may raise ValueError with the reason."""
+
+    @property
+    def width(self) -> int:
+        return len(self.columns())
+
+    @property
+    def dtype(self) -> type[np.generic]:
+        return np.uint8 if self.output == "bits" else np.float32
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What identifies the numbers: name, version and every parameter."""
+        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
+
+    def featurize(self, mols: "Sequence[Mol | None]") -> Features:
+        """Rows in the order of `mols`; None and failures become rows listed in `errors`."""
+        empty = 0 if self.output == "bits" else np.nan
+        matrix = np.full((len(mols), self.width), empty, dtype=self.dtype)
+        errors: dict[int, str] = {}
+        for row, mol in enumerate(mols):
+            if mol is None:
+                errors[row] = "no molecule"
+                continue
+            try:
+                matrix[row] = self.featurize_one(mol)
+            except (ValueError, RuntimeError) as error:
+                errors[row] = f"{self.name}: {error}"
+        return Features(matrix=matrix, errors=errors)
+
+
+featurizers: Registry[type[Featurizer]] = Registry("app.featurizers", kind="featurizer")

@@ -1,0 +1,195 @@
+"""Divided jobs: chunks are claimed, fenced and retried like jobs, and never travel as results."""
+
+from collections.abc import Sequence
+from typing import Any, LiteralString
+from uuid import UUID, uuid4
+
+from psycopg.types.json import Jsonb
+
+from app.core.errors import LeaseLost, Problem
+from app.core.work import ChunkResult, ChunkSpec, FanOut
+from app.db.database import Cursor, Database
+from app.jobs.claim import Owner, Pulse
+from app.jobs.model import Chunk, Job, chunk_result
+
+_INSERT: LiteralString = (
+    "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, dispatched_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, now())"
+)
+
+_CLAIM: LiteralString = """
+UPDATE job_chunks c
+SET state = 'running', attempt = c.attempt + 1, claim_token = %(token)s, worker = %(worker)s,
+    worker_pid = %(pid)s, lease_expires_at = now() + make_interval(secs => %(lease)s),
+    started_at = now(), error = NULL
+FROM jobs j
+WHERE c.job_id = %(job_id)s AND c.chunk = %(chunk)s AND c.state = 'queued'
+  AND (c.run_at IS NULL OR c.run_at <= now())
+  AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
+  AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
+RETURNING c.job_id, c.chunk, c.source, c.start_row, c.stop_row, c.attempt, c.claim_token,
+          j.project_id, j.kind, j.params, j.attempt AS job_attempt
+"""
+
+_PROGRESS: LiteralString = """
+UPDATE jobs SET progress = progress || (
+    SELECT jsonb_build_object(
+        'done', done, 'total', total, 'percent', round(100.0 * done / greatest(total, 1), 1),
+        'per_second', round((done / greatest(
+            extract(epoch FROM now() - jobs.fanned_out_at), 0.001))::numeric, 2))
+    FROM (SELECT coalesce(sum(stop_row - start_row) FILTER (
+              WHERE state IN ('succeeded', 'failed')), 0) AS done,
+          coalesce(sum(stop_row - start_row) FILTER (WHERE state <> 'split'), 0) AS total
+          FROM job_chunks WHERE job_id = %(job_id)s) AS sums)
+WHERE id = %(job_id)s AND state = 'running'
+"""
+
+_FENCE: LiteralString = (
+    " WHERE job_id = %(job_id)s AND chunk = %(chunk)s AND claim_token = %(token)s"
+    " AND state = 'running'"
+)
+
+
+def fan_out(db: Database, job: Job, plan: FanOut) -> list[int]:
+    """Replace our claim by chunks: from now on nobody owns the job until all of them have ended.
+
+    Raises LeaseLost when the job is not ours any more.
+    """
+    progress = {"unit": plan.unit, "stage": "chunks", "message": ""}
+    with db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE jobs SET fanned_out_at = now(), claim_token = NULL, lease_expires_at = NULL,"
+            " progress = %(progress)s, dispatched_at = now()"
+            " WHERE id = %(id)s AND claim_token = %(token)s AND state = 'running' RETURNING id",
+            {"id": job.id, "token": job.claim_token, "progress": Jsonb(progress)},
+        )
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"job {job.id} is not ours any more")
+        cursor.execute("DELETE FROM job_chunks WHERE job_id = %s", (job.id,))
+        cursor.executemany(
+            _INSERT,
+            [
+                (job.id, number, number, Jsonb(spec.source), spec.start_row, spec.stop_row)
+                for number, spec in enumerate(plan.chunks)
+            ],
+        )
+        _tell_progress(cursor, job.id)
+    return list(range(len(plan.chunks)))
+
+
+def claim_chunk(
+    db: Database, job_id: UUID, chunk: int, owner: Owner, *, lease_seconds: float
+) -> Chunk | None:
+    """None for a duplicate message, or when the job has ended or should stop."""
+    values = {
+        "job_id": job_id,
+        "chunk": chunk,
+        "token": uuid4(),
+        "worker": owner.worker,
+        "pid": owner.pid,
+        "lease": lease_seconds,
+    }
+    with db.cursor() as cursor:
+        cursor.execute(_CLAIM, values)
+        row = cursor.fetchone()
+    if row is None:
+        return None
+    spec = ChunkSpec(
+        source=row.pop("source"), start_row=row.pop("start_row"), stop_row=row.pop("stop_row")
+    )
+    return Chunk(spec=spec, **row)
+
+
+def beat_chunk(db: Database, chunk: Chunk, *, lease_seconds: float) -> Pulse:
+    """Renew the chunk's lease; learn whether its job was cancelled, ended, or is late."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE job_chunks SET lease_expires_at = now() + make_interval(secs => %(lease)s)"
+            + _FENCE
+            + " RETURNING (SELECT jsonb_build_object('running', j.state = 'running',"
+            " 'cancel', j.cancel_requested_at IS NOT NULL,"
+            " 'late', coalesce(j.deadline_at < now(), false))"
+            " FROM jobs j WHERE j.id = job_chunks.job_id) AS job",
+            {**_fence(chunk), "lease": lease_seconds},
+        )
+        row = cursor.fetchone()
+    if row is None or not row["job"]["running"]:
+        return Pulse(owned=False)
+    return Pulse(
+        owned=True, cancel_requested=row["job"]["cancel"], deadline_passed=row["job"]["late"]
+    )
+
+
+def finish_chunk(db: Database, chunk: Chunk, result: dict[str, Any]) -> None:
+    """Record a chunk's end and the job's progress. Raises LeaseLost for a zombie."""
+    _end(db, chunk, "succeeded", {"result": Jsonb(result), "error": None})
+
+
+def fail_chunk(db: Database, chunk: Chunk, problem: Problem) -> None:
+    """The chunk has no answer; its job goes on and says so for each of its rows."""
+    _end(db, chunk, "failed", {"result": None, "error": Jsonb(problem)})
+
+
+def cancel_chunk(db: Database, chunk: Chunk, problem: Problem) -> None:
+    _end(db, chunk, "cancelled", {"result": None, "error": Jsonb(problem)})
+
+
+def retry_chunk(db: Database, chunk: Chunk, *, after_seconds: float, problem: Problem) -> None:
+    """Back to the queue after an outage."""
+    _release(
+        db,
+        chunk,
+        ", error = %(error)s, dispatched_at = NULL,"
+        " run_at = now() + make_interval(secs => %(after)s)",
+        {"error": Jsonb(problem), "after": after_seconds},
+    )
+
+
+def put_back_chunk(db: Database, chunk: Chunk) -> None:
+    """Back to the queue without spending an attempt (the worker is shutting down)."""
+    _release(db, chunk, ", attempt = attempt - 1, dispatched_at = NULL", {})
+
+
+def _release(db: Database, chunk: Chunk, assign: LiteralString, values: dict[str, Any]) -> None:
+    with db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE job_chunks SET state = 'queued', claim_token = NULL, lease_expires_at = NULL"
+            + assign
+            + _FENCE,
+            {**_fence(chunk), **values},
+        )
+
+
+def chunk_results(db: Database, job_id: UUID) -> Sequence[ChunkResult]:
+    """Every ended chunk in the order of the plan; pieces of a split chunk stand in its place."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT chunk, state, source, start_row, stop_row, result, error FROM job_chunks"
+            " WHERE job_id = %s AND state IN ('succeeded', 'failed') ORDER BY root, start_row",
+            (job_id,),
+        )
+        return [chunk_result(row) for row in cursor.fetchall()]
+
+
+def _end(db: Database, chunk: Chunk, state: str, values: dict[str, Any]) -> None:
+    with db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE job_chunks SET state = %(state)s, result = %(result)s, error = %(error)s,"
+            " claim_token = NULL, lease_expires_at = NULL, finished_at = now()"
+            + _FENCE
+            + " RETURNING chunk",
+            {**_fence(chunk), "state": state, **values},
+        )
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"chunk {chunk.chunk} of job {chunk.job_id} is not ours any more")
+        _tell_progress(cursor, chunk.job_id)
+
+
+def _tell_progress(cursor: Cursor, job_id: UUID) -> None:
+    # locked first, so that the sum is taken after every chunk that ended before us has committed
+    cursor.execute("SELECT 1 FROM jobs WHERE id = %s FOR NO KEY UPDATE", (job_id,))
+    cursor.execute(_PROGRESS, {"job_id": job_id})
+
+
+def _fence(chunk: Chunk) -> dict[str, Any]:
+    return {"job_id": chunk.job_id, "chunk": chunk.chunk, "token": chunk.claim_token}

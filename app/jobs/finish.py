@@ -1,0 +1,143 @@
+"""Ending a run: fenced by the claim token, so that the effect of a job happens exactly once."""
+
+import random
+from typing import Any, LiteralString
+
+from psycopg.types.json import Jsonb
+
+from app.core.errors import (
+    DeadlineExceeded,
+    InternalError,
+    JobCancelled,
+    LeaseLost,
+    Problem,
+    RetortError,
+    Retryable,
+)
+from app.core.work import Outcome
+from app.db.database import Cursor, Database, cursor_of
+from app.jobs.model import Job
+from app.jobs.needs import settle_waiting
+from app.jobs.outages import is_outage
+from app.jobs.states import Trigger
+from app.jobs.transition import FINISH, RELEASE, end_attempt, transition
+
+_FENCE: LiteralString = "id = %(id)s AND claim_token = %(token)s"
+_ALL_DONE: LiteralString = (
+    ", progress = progress || jsonb_build_object('percent', 100.0, 'stage', 'done', 'message', '')"
+)
+_BACKOFF_BASE_SECONDS = 5.0
+_BACKOFF_LIMIT_SECONDS = 600.0
+
+
+def succeed(db: Database, job: Job, outcome: Outcome) -> list[Job]:
+    """Commit the outcome together with the job's end; the waiting jobs that may now start.
+
+    Raises LeaseLost (and leaves nothing behind) when another worker owns the job.
+    """
+    with db.session() as session:
+        cursor = cursor_of(session)
+        moved = transition(
+            cursor,
+            Trigger.SUCCEED,
+            condition=_FENCE,
+            assign=FINISH + ", result = %(result)s, counts = %(counts)s, error = NULL" + _ALL_DONE,
+            values={
+                **_fence(job),
+                "result": Jsonb(outcome.result),
+                "counts": Jsonb(outcome.counts),
+            },
+        )
+        if not moved:
+            raise LeaseLost(f"job {job.id} is not ours any more")
+        if outcome.commit is not None:
+            outcome.commit(session)
+            session.flush()
+        end_attempt(cursor, job, "succeeded", None)
+        return settle_waiting(cursor, after=job.id)
+
+
+def end_badly(db: Database, job: Job, error: BaseException) -> list[Job]:
+    """Retry, cancel or fail by the kind of error; jobs to publish. A lost lease changes nothing."""
+    if isinstance(error, LeaseLost):
+        return []
+    problem = problem_of(error)
+    with db.cursor() as cursor:
+        if isinstance(error, JobCancelled | DeadlineExceeded):
+            _end(cursor, job, Trigger.STOPPED, problem)
+        elif is_outage(error) and job.attempt < job.max_attempts:
+            _retry_later(cursor, job, problem, _delay(job, error))
+            return []
+        else:
+            _end(cursor, job, Trigger.FAIL, problem)
+        return settle_waiting(cursor, after=job.id)
+
+
+def put_back(db: Database, job: Job) -> None:
+    """Return a job to its queue without spending an attempt (the worker is shutting down)."""
+    with db.cursor() as cursor:
+        moved = transition(
+            cursor,
+            Trigger.DRAIN,
+            condition=_FENCE,
+            assign=RELEASE + ", attempt = attempt - 1, dispatched_at = NULL",
+            values=_fence(job),
+        )
+        if moved:
+            end_attempt(cursor, job, "drained", None)
+
+
+def problem_of(error: BaseException) -> Problem:
+    """What a person is told; the trace of an unexpected error stays in the log."""
+    if isinstance(error, RetortError):
+        return error.problem()
+    if isinstance(error, MemoryError):
+        return InternalError(
+            "the job needed more memory than the worker has",
+            code="out_of_memory",
+            remedy="Use fewer rows or features, or a worker with more memory.",
+        ).problem()
+    if is_outage(error):
+        return Retryable(f"a service did not answer ({type(error).__name__})").problem()
+    return InternalError(
+        f"unexpected {type(error).__name__}; the worker's log has the trace"
+    ).problem()
+
+
+def _end(cursor: Cursor, job: Job, trigger: Trigger, problem: Problem) -> None:
+    moved = transition(
+        cursor,
+        trigger,
+        condition=_FENCE,
+        assign=FINISH + ", error = %(error)s",
+        values={**_fence(job), "error": Jsonb(problem)},
+        event={"error": problem},
+    )
+    if moved:
+        outcome = "cancelled" if trigger is Trigger.STOPPED else "failed"
+        end_attempt(cursor, job, outcome, dict(problem))
+
+
+def _retry_later(cursor: Cursor, job: Job, problem: Problem, delay: float) -> None:
+    moved = transition(
+        cursor,
+        Trigger.RETRY_LATER,
+        condition=_FENCE,
+        assign=RELEASE + ", error = %(error)s, run_at = now() + make_interval(secs => %(delay)s)",
+        values={**_fence(job), "error": Jsonb(problem), "delay": delay},
+        event={"error": problem, "after_seconds": round(delay, 1)},
+    )
+    if moved:
+        end_attempt(cursor, job, "retrying", dict(problem))
+
+
+def _delay(job: Job, error: BaseException) -> float:
+    """What the error asks for, else exponential backoff with full jitter above half."""
+    if isinstance(error, Retryable) and error.after is not None:
+        return error.after
+    ceiling: float = min(_BACKOFF_LIMIT_SECONDS, _BACKOFF_BASE_SECONDS * 2 ** (job.attempt - 1))
+    return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards no secret
+
+
+def _fence(job: Job) -> dict[str, Any]:
+    return {"id": job.id, "token": job.claim_token}

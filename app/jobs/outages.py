@@ -1,0 +1,24 @@
+"""Which errors are outages (try again) rather than mistakes (tell the user)."""
+
+import errno
+
+import psycopg
+import redis
+import sqlalchemy.exc
+
+from app.core.errors import Retryable
+
+_DISK = frozenset({errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EDQUOT})
+
+
+def is_outage(error: BaseException) -> bool:
+    """Connections, servers and disks fail and come back; anything else stays wrong."""
+    if isinstance(error, Retryable | ConnectionError | TimeoutError):
+        return True
+    if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
+        return True
+    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+        return True
+    if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
+        return True
+    return isinstance(error, OSError) and error.errno in _DISK

@@ -1,0 +1,120 @@
+"""Reading jobs: one by id, lists by keyset, events, attempts, chunks."""
+
+from datetime import datetime
+from typing import Any, LiteralString
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from app.core.errors import NotFound
+from app.db.database import Cursor, Database
+from app.jobs.model import Job, JobEvent
+
+_NEEDS: LiteralString = (
+    "ARRAY(SELECT needs_job_id FROM job_needs WHERE job_needs.job_id = jobs.id) AS needs"
+)
+_GET: LiteralString = (
+    f"SELECT jobs.*, {_NEEDS} FROM jobs WHERE id = %(id)s AND project_id = %(project_id)s"
+)
+_LIST: LiteralString = f"""
+SELECT jobs.*, {_NEEDS} FROM jobs
+WHERE project_id = %(project_id)s
+  AND (%(state)s::text IS NULL OR state = %(state)s)
+  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
+  AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s)
+  AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
+  AND (%(created_after)s::timestamptz IS NULL OR created_at > %(created_after)s)
+  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
+  AND (%(before_id)s::uuid IS NULL OR id < %(before_id)s)
+ORDER BY id DESC LIMIT %(limit)s
+"""
+
+
+def fetch_job(cursor: Cursor, project_id: UUID, job_id: UUID) -> Job:
+    cursor.execute(_GET, {"id": job_id, "project_id": project_id})
+    row = cursor.fetchone()
+    if row is None:
+        raise NotFound(f"there is no job {job_id}")
+    return Job.from_row(row)
+
+
+def get_job(db: Database, project_id: UUID, job_id: UUID) -> Job:
+    """Raises NotFound, also for a job of another project."""
+    with db.cursor() as cursor:
+        return fetch_job(cursor, project_id, job_id)
+
+
+def list_jobs(
+    db: Database,
+    project_id: UUID,
+    *,
+    state: str | None = None,
+    kind: str | None = None,
+    labels: dict[str, str] | None = None,
+    parent_id: UUID | None = None,
+    created_after: datetime | None = None,
+    created_before: datetime | None = None,
+    limit: int = 50,
+    before_id: UUID | None = None,
+) -> list[Job]:
+    """Newest first; ids grow with time, so `before_id` is a stable place in the list."""
+    values = {
+        "project_id": project_id,
+        "state": state,
+        "kind": kind,
+        "labels": Jsonb(labels) if labels else None,
+        "parent_id": parent_id,
+        "created_after": created_after,
+        "created_before": created_before,
+        "before_id": before_id,
+        "limit": limit,
+    }
+    with db.cursor() as cursor:
+        cursor.execute(_LIST, values)
+        return [Job.from_row(row) for row in cursor.fetchall()]
+
+
+def list_events(
+    db: Database, job_id: UUID, *, after_id: int = 0, limit: int = 500
+) -> list[JobEvent]:
+    """In order; `after_id` is the last event already seen."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT id, job_id, at, type, data FROM job_events"
+            " WHERE job_id = %s AND id > %s ORDER BY id LIMIT %s",
+            (job_id, after_id, limit),
+        )
+        return [JobEvent(**row) for row in cursor.fetchall()]
+
+
+def list_attempts(db: Database, job_id: UUID) -> list[dict[str, Any]]:
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT attempt, worker, started_at, ended_at, outcome, error FROM job_attempts"
+            " WHERE job_id = %s ORDER BY attempt",
+            (job_id,),
+        )
+        return cursor.fetchall()
+
+
+def list_chunks(db: Database, job_id: UUID) -> list[dict[str, Any]]:
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT chunk, state, start_row, stop_row, attempt, crash_count, worker, error,"
+            " started_at, finished_at FROM job_chunks WHERE job_id = %s ORDER BY chunk",
+            (job_id,),
+        )
+        return cursor.fetchall()
+
+
+def queue_figures(db: Database) -> list[dict[str, Any]]:
+    """Per queue: how many wait, how many run, and how long the oldest has waited (seconds)."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT queue, count(*) FILTER (WHERE state = 'queued') AS queued,"
+            " count(*) FILTER (WHERE state = 'running') AS running,"
+            " coalesce(extract(epoch FROM now() - min(created_at)"
+            "   FILTER (WHERE state = 'queued')), 0)::float AS oldest_seconds"
+            " FROM jobs WHERE state IN ('queued', 'running') GROUP BY queue ORDER BY queue"
+        )
+        return cursor.fetchall()

@@ -1,0 +1,103 @@
+"""Names in a request turned into ids, and checked, when the job is accepted."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.algorithms.base import Algorithm, algorithms
+from app.core.errors import FieldError, InvalidInput, NotFound, RetortError
+from app.core.requests import PluginSpec
+from app.datasets.records import resolve_dataset
+from app.db.datasets import DatasetRow
+from app.db.files import FileRow
+from app.db.jobs import JobRow
+from app.featurizers.base import featurizers
+from app.jobs.states import JobState
+from app.jobs.submit import NewJob, with_params
+from app.jobs.workers import alive_workers
+from app.resources import Resources
+from app.training.params import LearnSpec
+
+
+@contextmanager
+def field(pointer: str) -> Iterator[None]:
+    """Names the request's field in an error about it."""
+    try:
+        yield
+    except RetortError as error:
+        if not error.errors:
+            error.errors = [
+                FieldError(pointer=pointer, code=error.problem()["code"], detail=error.detail)
+            ]
+        else:
+            error.errors = [{**e, "pointer": pointer + e["pointer"]} for e in error.errors]
+        raise
+
+
+def check_features(features: tuple[PluginSpec, ...]) -> None:
+    for number, spec in enumerate(features):
+        with field(f"/params/features/{number}"):
+            featurizers.get(spec.name).from_values(spec.params)
+
+
+def check_algorithm(spec: PluginSpec, task: str, pointer: str) -> type[Algorithm]:
+    with field(pointer):
+        algorithm = algorithms.get(spec.name)
+        algorithm.parse_params(spec.params)
+        if task != "auto" and task not in algorithm.tasks:
+            raise InvalidInput(
+                f"{algorithm.name} does not do {task}",
+                remedy=f"It does {', '.join(sorted(algorithm.tasks))}; see /api/v1/catalog.",
+            )
+        return algorithm
+
+
+def need_dataset(session: Session, new: NewJob, ref: str) -> tuple[NewJob, DatasetRow]:
+    """The dataset's id in the params; while it is being ingested the job waits for that."""
+    with field("/params/dataset"):
+        row = resolve_dataset(session, new.project_id, ref)
+        new = with_params(new, dataset_id=str(row.id))
+        if row.manifest_key is not None or row.job_id is None:
+            return new, row
+        ingest = session.get(JobRow, row.job_id)
+        if ingest is None or ingest.state in (JobState.FAILED, JobState.CANCELLED):
+            raise InvalidInput(
+                f"the dataset {row.name}:{row.number} could not be ingested",
+                remedy=f"See the error of job {row.job_id}; ingest a corrected file.",
+            )
+        return replace(new, needs=(*new.needs, ingest.id)), row
+
+
+def need_file(session: Session, new: NewJob, file_id: UUID, pointer: str) -> FileRow:
+    row = session.get(FileRow, file_id)
+    if row is None or row.project_id != new.project_id:
+        with field(pointer):
+            raise NotFound(f"there is no file {file_id}", remedy="Upload it: POST /api/v1/files.")
+    return row
+
+
+def choose_queue(
+    resources: Resources, new: NewJob, algorithm: type[Algorithm], spec: LearnSpec
+) -> NewJob:
+    """Cpu algorithms: the cpu queue. gpu algorithms: the gpu queue; but with `device` auto and no
+    gpu worker alive the cpu queue takes it, and with `cuda` the job waits and says so.
+    """
+    if algorithm.device == "cpu" or spec.device == "cpu":
+        return replace(new, queue="cpu")
+    if _gpu_worker_alive(resources):
+        return replace(new, queue="gpu")
+    if spec.device == "auto":
+        return replace(new, queue="cpu")
+    warning: dict[str, Any] = {
+        "code": "no_gpu_worker",
+        "detail": "no gpu worker is alive; the job waits until one is. device 'auto' would not.",
+    }
+    return replace(new, queue="gpu", warnings=(*new.warnings, warning))
+
+
+def _gpu_worker_alive(resources: Resources) -> bool:
+    return any("gpu" in worker.queues for worker in alive_workers(resources.cache))

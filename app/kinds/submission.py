@@ -1,0 +1,95 @@
+"""The one door through which jobs come in: gateway, schedules and bridges use it alike."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.orm import Session
+
+from app.access.principal import Principal
+from app.core.hashing import content_key
+from app.core.requests import RequestModel
+from app.jobs.submit import Attach, IdempotencyKey, NewJob, Submitted, submit_job
+from app.kinds.table import KINDS
+from app.resources import Resources
+
+__all__ = ["Submission", "Submitted", "submit"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submission:
+    """A validated request for a job."""
+
+    kind: str
+    params: RequestModel
+    labels: dict[str, str] = field(default_factory=dict)
+    needs: Sequence[UUID] = ()
+    priority: int = 5
+    deadline_seconds: float | None = None
+    client_ref: str | None = None
+    correlation_id: str | None = None
+    rerun_of: UUID | None = None
+
+
+def submit(
+    resources: Resources,
+    principal: Principal,
+    submission: Submission,
+    *,
+    idempotency_key: str | None = None,
+) -> Submitted:
+    """Store the job; the caller hands `job` to the dispatcher when it is queued and not replayed.
+
+    Raises InvalidInput, UnknownName, NotFound (with the request's field), IdempotencyMismatch,
+    IdempotencyInProgress.
+    """
+    kind = KINDS[submission.kind]
+    new = NewJob(
+        project_id=principal.project_id,
+        kind=kind.name,
+        queue=kind.queue,
+        params=submission.params.model_dump(mode="json"),
+        created_by=principal.name,
+        labels=submission.labels,
+        needs=tuple(submission.needs),
+        priority=submission.priority,
+        max_attempts=resources.settings.max_attempts,
+        deadline_seconds=submission.deadline_seconds,
+        client_ref=submission.client_ref,
+        correlation_id=submission.correlation_id,
+        rerun_of=submission.rerun_of,
+    )
+
+    def prepare(session: Session, new: NewJob) -> tuple[NewJob, Attach | None]:
+        return kind.resolve(resources, session, new, submission.params)
+
+    return submit_job(
+        resources.database,
+        new,
+        prepare=prepare,
+        idempotency=_idempotency(principal, submission, new.params, idempotency_key),
+    )
+
+
+def _idempotency(
+    principal: Principal, submission: Submission, params: dict[str, Any], key: str | None
+) -> IdempotencyKey | None:
+    if key is None:
+        return None
+    body = {
+        "kind": submission.kind,
+        "params": params,
+        "labels": submission.labels,
+        "needs": [str(need) for need in submission.needs],
+        "priority": submission.priority,
+        "deadline_seconds": submission.deadline_seconds,
+        "client_ref": submission.client_ref,
+        "correlation_id": submission.correlation_id,
+        "rerun_of": str(submission.rerun_of),
+    }
+    return IdempotencyKey(
+        scope=f"{principal.project_id}:{principal.name}:jobs",
+        key=key,
+        body_hash=content_key(body),
+    )

@@ -1,0 +1,46 @@
+"""What a `predict` job and the synchronous route take."""
+
+from typing import Literal, Self
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from app.core.requests import RequestModel
+
+#: `<id>` | `name` (its @champion, else the newest) | `name:3` | `name@alias`
+ModelRef = str
+
+
+class PredictParams(RequestModel):
+    """Predict every row of a file, in order. One of `file_id`, `dataset`."""
+
+    model: ModelRef = Field(max_length=130, examples=["esol@champion"])
+    file_id: UUID | None = None
+    #: the raw file that this dataset was read from
+    dataset: str | None = Field(default=None, max_length=100)
+    #: left out: guessed as in ingest
+    smiles_column: str | None = Field(default=None, max_length=500)
+    id_column: str | None = Field(default=None, max_length=500)
+    format: Literal["auto", "csv", "sdf"] = "auto"
+    #: left out: chosen so that there are at most 200 chunks
+    chunk_rows: int | None = Field(default=None, ge=1, le=1_000_000)
+    #: resolved by the gateway when the job was accepted (never sent by clients)
+    model_id: UUID | None = None
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Self:
+        if (self.file_id is None) == (self.dataset is None):
+            raise ValueError("give either file_id or dataset")
+        return self
+
+
+class PredictionInput(RequestModel):
+    smiles: str = Field(max_length=5_000, examples=["CCO"])
+    id: str | None = Field(default=None, max_length=500)
+
+
+class PredictionsRequest(RequestModel):
+    """Up to `max_interactive_inputs` molecules, answered at once by a warm worker."""
+
+    model: ModelRef = Field(max_length=130, examples=["esol@champion"])
+    inputs: tuple[PredictionInput | str, ...] = Field(min_length=1, max_length=10_000)

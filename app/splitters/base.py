@@ -1,0 +1,77 @@
+"""The contract of a splitter: rows in, disjoint train, validation and test rows out."""
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from app.core.hashing import content_key
+from app.core.plugin import Plugin, PluginParams
+from app.core.registry import Registry
+
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitInput:
+    """What a splitter may look at, for n rows."""
+
+    #: standardized SMILES
+    smiles: Sequence[str]
+    #: (n, targets) float64, NaN for missing
+    y: NDArray[np.float64]
+    #: values of the dataset's split column, when the splitter asked for one by `column`
+    column: Sequence[str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Split:
+    """Disjoint row indices, each ascending; together at most all rows."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+
+    @property
+    def hash(self) -> str:
+        """Cites the split: equal row sets give equal hashes."""
+        return content_key(
+            {
+                "train": self.train.tolist(),
+                "validation": self.validation.tolist(),
+                "test": self.test.tolist(),
+            }
+        )
+
+
+class FractionParams(PluginParams):
+    """Fractions of the rows; what is left of 1 after rounding goes to train."""
+
+    train: float = Field(default=0.8, gt=0, lt=1)
+    validation: float = Field(default=0.1, ge=0, lt=1)
+    test: float = Field(default=0.1, gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def _sum_is_one(self) -> Self:
+        if abs(self.train + self.validation + self.test - 1.0) > 1e-6:  # noqa: PLR2004
+            raise ValueError("train + validation + test must be 1")
+        return self
+
+
+class Splitter(Plugin):
+    """One file each; the same rows, parameters and seed give the same split, on any machine."""
+
+    @abstractmethod
+    def split(self, rows: SplitInput, seed: int) -> Split:
+        """Raises InvalidInput when the rows cannot be split so (too few, missing column)."""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
+
+
+splitters: Registry[type[Splitter]] = Registry("app.splitters", kind="splitter")

@@ -1,0 +1,37 @@
+"""Every path of the blob store, in one place (design 4)."""
+
+from uuid import UUID
+
+
+def upload(sha256: str) -> str:
+    """A raw upload, content-addressed: the same file is stored once."""
+    return f"uploads/{sha256[:2]}/{sha256}"
+
+
+def dataset(dataset_id: UUID, attempt: int, name: str) -> str:
+    """`clean.parquet`, `rejected.csv`, `report.json`, `manifest.json`; the row names the attempt."""
+    return f"datasets/{dataset_id}/{attempt}/{name}"
+
+
+def features(dataset_id: UUID, key: str, name: str) -> str:
+    """`matrix.npy`, `manifest.json` of one feature set of a dataset."""
+    return f"features/{dataset_id}/{key}/{name}"
+
+
+def split(dataset_id: UUID, key: str) -> str:
+    return f"splits/{dataset_id}/{key}.json"
+
+
+def model(model_id: UUID, name: str) -> str:
+    """`manifest.json`, `weights/...`, `metrics.json`, `predictions.parquet`, plots."""
+    return f"models/{model_id}/{name}"
+
+
+def predictions(job_id: UUID, attempt: int, name: str) -> str:
+    """`predictions.parquet`, `predictions.csv`, `rejected.csv`, `manifest.json` of a batch."""
+    return f"predictions/{job_id}/{attempt}/{name}"
+
+
+def work(job_id: UUID, attempt: int, name: str) -> str:
+    """What an attempt writes before its commit: invisible, swept when the job has ended."""
+    return f"work/{job_id}/{attempt}/{name}"

@@ -1,0 +1,44 @@
+"""What a `train` job takes."""
+
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from app.core.requests import PluginSpec, RequestModel, Slug
+from app.features.params import DEFAULT_FEATURES, DatasetRef
+
+
+class SplitSpec(PluginSpec):
+    """Which rows train, validate and test; the seed makes it repeatable."""
+
+    name: str = Field(default="random", max_length=100)
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+
+
+class LearnSpec(RequestModel):
+    """What `train` and `optimize` share: data, targets, features, split."""
+
+    dataset: DatasetRef = Field(max_length=100, examples=["esol"])
+    #: target columns; left out: the dataset's target columns
+    targets: tuple[str, ...] = Field(default=(), max_length=1_000)
+    #: auto: text or two-valued columns are classes, others numbers
+    task: Literal["auto", "regression", "binary", "multiclass"] = "auto"
+    features: tuple[PluginSpec, ...] = Field(default=DEFAULT_FEATURES, min_length=1, max_length=8)
+    split: SplitSpec = SplitSpec()
+    #: seed of the algorithm
+    seed: int = Field(default=0, ge=0, le=2**31 - 1)
+    #: auto: a gpu algorithm waits for a gpu worker only when one is alive
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    #: model name; left out: the dataset's name. Each training makes its next version
+    name: Slug | None = None
+    #: resolved by the gateway when the job was accepted (never sent by clients)
+    dataset_id: UUID | None = None
+
+
+class TrainParams(LearnSpec):
+    algorithm: PluginSpec = PluginSpec(name="lightgbm")
+    #: also point this alias of the model name to the new version
+    alias: Slug | None = None
+    #: bootstrap resamples of the test rows for confidence intervals
+    bootstrap: int = Field(default=1_000, ge=0, le=100_000)

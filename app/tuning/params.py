@@ -1,0 +1,25 @@
+"""What an `optimize` job takes."""
+
+from typing import Literal
+
+from pydantic import Field
+
+from app.core.requests import Slug
+from app.training.params import LearnSpec
+
+
+class OptimizeParams(LearnSpec):
+    """Search the algorithm's space by cross-validation inside train + validation rows; the test
+    rows are not touched. The untuned defaults are always trial 0, so the gain is honest.
+    """
+
+    algorithm: str = Field(default="lightgbm", max_length=100)
+    n_trials: int = Field(default=20, ge=1, le=100_000)
+    folds: int = Field(default=3, ge=2, le=10)
+    #: left out: rmse for regression, roc_auc for binary, balanced_accuracy for multiclass
+    metric: str | None = Field(default=None, max_length=100)
+    sampler: Literal["tpe", "random"] = "tpe"
+    #: train: the best parameters become a model version
+    then: Literal["train", "none"] = "train"
+    alias: Slug | None = None
+    bootstrap: int = Field(default=1_000, ge=0, le=100_000)

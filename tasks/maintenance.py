@@ -1,0 +1,50 @@
+"""What keeps the cluster true: sweep, tracking, clean-up. All are safe to run twice at once."""
+
+import logging
+
+from app.training.track import pending_models, track_model
+
+from app.core.errors import RetortError
+from app.jobs.clean_up import clean_up as clean_up_rows
+from app.jobs.sweeper import sweep as sweep_once
+from app.resources import get_resources
+from workers.broker import empty_queues
+from workers.celery_app import celery_app
+from workers.dispatch import send_chunk, send_finalize, send_job
+
+logger = logging.getLogger(__name__)
+
+
+@celery_app.task(name="retort.sweep")
+def sweep() -> None:
+    resources = get_resources()
+    found = sweep_once(
+        resources.database, resources.settings, empty_queues=empty_queues(celery_app)
+    )
+    for job in found.jobs:
+        send_job(celery_app, job)
+    for chunk in found.chunks:
+        send_chunk(celery_app, chunk)
+    for job in found.finalize:
+        send_finalize(celery_app, job)
+    if found.found:
+        logger.info("sweep: %s", ", ".join(f"{k} {v}" for k, v in found.found.items()))
+
+
+@celery_app.task(name="retort.track_models")
+def track_models() -> None:
+    """Model versions that MLflow does not know yet; an outage is tried again next time."""
+    resources = get_resources()
+    for model_id in pending_models(resources, limit=20):
+        try:
+            track_model(resources, model_id)
+        except RetortError as error:
+            logger.warning("model %s was not tracked: %s", model_id, error)
+            return
+
+
+@celery_app.task(name="retort.clean_up")
+def clean_up() -> None:
+    resources = get_resources()
+    removed = clean_up_rows(resources.database, resources.storage)
+    logger.info("clean-up: %s", removed)

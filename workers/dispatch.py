@@ -1,0 +1,121 @@
+"""From row to message: the only place that publishes jobs, chunks and finalizers.
+
+A message holds ids only. Publishing may fail: the row is the outbox, the sweeper sends again.
+"""
+
+import logging
+import queue
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+from celery import Celery, chord, group
+
+from app.jobs.model import Job
+from app.jobs.sweeper import ChunkRef
+from app.resources import Resources
+
+logger = logging.getLogger(__name__)
+
+
+def send_job(celery: Celery, job: Job, *, producer: Any = None) -> None:
+    """The Celery task id is job id + attempt, so that Flower shows which attempt runs."""
+    celery.send_task(
+        f"retort.{job.kind}",
+        args=(str(job.id),),
+        task_id=f"{job.id}.{job.attempt + 1}",
+        queue=job.queue,
+        ignore_result=True,
+        producer=producer,
+        retry=False,
+    )
+
+
+def send_chunk(celery: Celery, ref: ChunkRef) -> None:
+    celery.send_task(
+        f"retort.{ref.kind}_chunk",
+        args=(str(ref.job_id), ref.chunk),
+        queue=ref.queue,
+        ignore_result=True,
+        retry=False,
+    )
+
+
+def send_finalize(celery: Celery, job: Job) -> None:
+    celery.send_task(
+        f"retort.{job.kind}_finalize",
+        args=(str(job.id),),
+        queue=job.queue,
+        ignore_result=True,
+        retry=False,
+    )
+
+
+def send_chord(celery: Celery, job: Job, chunks: Sequence[int]) -> None:
+    """All chunks as the header of a chord whose body finalizes the job."""
+    header = group(
+        celery.signature(
+            f"retort.{job.kind}_chunk",
+            args=(str(job.id), number),
+            immutable=True,
+            options={"queue": job.queue, "ignore_result": False, "task_id": _chunk_id(job, number)},
+        )
+        for number in chunks
+    )
+    body = celery.signature(
+        f"retort.{job.kind}_finalize",
+        args=(str(job.id),),
+        immutable=True,
+        options={"queue": job.queue, "ignore_result": True},
+    )
+    chord(header, app=celery)(body)
+
+
+def _chunk_id(job: Job, number: int) -> str:
+    return f"{job.id}.{job.attempt}.{number}"
+
+
+class Dispatcher:
+    """The gateway's relay: accepts jobs without waiting, publishes from a thread of its own over
+    one kept connection. Bounded: when it is full, jobs are left to the sweeper.
+    """
+
+    def __init__(self, resources: Resources, celery: Celery | None = None) -> None:
+        del resources
+        if celery is None:
+            from workers.celery_app import celery_app
+
+            celery = celery_app
+        self._celery = celery
+        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=10_000)
+        self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def enqueue(self, job: Job) -> None:
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            logger.warning("the relay is full; the sweeper publishes job %s", job.id)
+
+    def close(self) -> None:
+        """Publish what is waiting, then stop."""
+        self._jobs.put(None)
+        self._thread.join(timeout=10)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                with self._celery.connection_for_write() as connection:
+                    producer = self._celery.amqp.Producer(connection)
+                    if self._relay(producer):
+                        return
+            except Exception:
+                logger.warning("publishing failed; the sweeper sends it again", exc_info=True)
+
+    def _relay(self, producer: Any) -> bool:
+        """True when asked to stop."""
+        while (job := self._jobs.get()) is not None:
+            send_job(self._celery, job, producer=producer)
+        return True

@@ -1,0 +1,205 @@
+"""What every task does around its service: claim, heartbeat, run, finish. No task does more."""
+
+import logging
+import os
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+from uuid import UUID
+
+from app.core.errors import JobCancelled, LeaseLost, RetortError
+from app.core.requests import RequestModel
+from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.jobs import chunks as chunk_store
+from app.jobs.claim import Owner, claim_finalize, claim_job
+from app.jobs.context import ChunkContext, Drained, JobContext
+from app.jobs.finish import end_badly, problem_of, put_back, succeed
+from app.jobs.model import Chunk, Job
+from app.jobs.outages import is_outage
+from app.kinds import KINDS
+from app.resources import Resources, get_resources
+from workers import draining
+from workers.bootsteps import WORKER_VARIABLE
+from workers.dispatch import send_chord, send_job
+
+logger = logging.getLogger(__name__)
+
+Run = Callable[[Resources, WorkContext, Any], Outcome]
+Plan = Callable[[Resources, WorkContext, Any], FanOut]
+RunChunk = Callable[[Resources, WorkContext, Any, ChunkSpec], dict[str, Any]]
+Finalize = Callable[[Resources, WorkContext, Any, Sequence[ChunkResult]], Outcome]
+
+_CHUNK_RETRY_SECONDS = 10.0
+
+
+def run_job(job_id: str, run: Run) -> None:
+    """A simple kind: one process does it all."""
+    _claimed(job_id, run)
+
+
+def run_plan(job_id: str, plan: Plan, finalize: Finalize) -> None:
+    """A divided kind: plan, then a chord of chunks; with nothing to divide, finalize at once."""
+
+    def step(resources: Resources, context: JobContext, params: Any) -> Outcome | None:
+        fan_out = plan(resources, context, params)
+        if not fan_out.chunks:
+            return finalize(resources, context, params, [])
+        context.flush()
+        numbers = chunk_store.fan_out(resources.database, context.job, fan_out)
+        _send(lambda celery: send_chord(celery, context.job, numbers))
+        return None
+
+    _claimed(job_id, step)
+
+
+def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
+    """One chunk; gives its number (all that a chord carries) and never raises."""
+    resources = get_resources()
+    settings = resources.settings
+    chunk = chunk_store.claim_chunk(
+        resources.database, UUID(job_id), number, _owner(), lease_seconds=settings.lease_seconds
+    )
+    if chunk is None:
+        logger.info("chunk %s of job %s: nothing to do", number, job_id)
+        return number
+    try:
+        with ChunkContext(
+            resources.database,
+            chunk,
+            lease_seconds=settings.lease_seconds,
+            interval=settings.heartbeat_seconds,
+            draining=draining.is_draining,
+        ) as context:
+            params = _params(chunk.kind, chunk.params)
+            result = run(resources, context, params, chunk.spec)
+        chunk_store.finish_chunk(resources.database, chunk, result)
+    except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_chunk
+        _end_chunk(resources, chunk, error)
+    return number
+
+
+def run_finalize(job_id: str, finalize: Finalize) -> None:
+    """After all chunks: whole result, once. A second delivery finds nothing to claim."""
+    resources = get_resources()
+    job = claim_finalize(
+        resources.database,
+        UUID(job_id),
+        _owner(),
+        lease_seconds=resources.settings.lease_seconds,
+    )
+    if job is None:
+        logger.info("job %s: nothing to finalize", job_id)
+        return
+    results = chunk_store.chunk_results(resources.database, job.id)
+    _work(resources, job, lambda r, c, p: finalize(r, c, p, results))
+
+
+Step = Callable[[Resources, JobContext, Any], Outcome | None]
+
+
+def _claimed(job_id: str, step: Step) -> None:
+    resources = get_resources()
+    job = claim_job(
+        resources.database,
+        UUID(job_id),
+        _owner(),
+        lease_seconds=resources.settings.lease_seconds,
+    )
+    if job is None:
+        logger.info("job %s: nothing to claim (a duplicate message, or it has ended)", job_id)
+        return
+    _work(resources, job, step)
+
+
+def _work(resources: Resources, job: Job, step: Step) -> None:
+    settings = resources.settings
+    logger.info("job %s (%s) attempt %d starts", job.id, job.kind, job.attempt)
+    try:
+        with JobContext(
+            resources.database,
+            job,
+            lease_seconds=settings.lease_seconds,
+            interval=settings.heartbeat_seconds,
+            draining=draining.is_draining,
+        ) as context:
+            context.raise_if_cancelled()
+            outcome = step(resources, context, _params(job.kind, job.params))
+            if outcome is None:
+                return
+            context.flush()
+        ready = succeed(resources.database, job, outcome)
+    except Drained:
+        logger.info("job %s goes back to its queue: the worker is shutting down", job.id)
+        put_back(resources.database, job)
+        return
+    except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_job
+        ready = _end_job(resources, job, error)
+    else:
+        logger.info("job %s succeeded", job.id)
+        resources.storage.delete(f"work/{job.id}/")
+    _publish(ready)
+
+
+def _end_job(resources: Resources, job: Job, error: Exception) -> list[Job]:
+    if isinstance(error, RetortError):
+        logger.info("job %s: %s: %s", job.id, type(error).__name__, error)
+    else:
+        logger.error("job %s failed", job.id, exc_info=error)
+    return end_badly(resources.database, job, error)
+
+
+def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
+    db, name = resources.database, f"chunk {chunk.chunk} of job {chunk.job_id}"
+    logger.log(
+        logging.INFO if isinstance(error, RetortError) else logging.ERROR,
+        "%s: %s: %s",
+        name,
+        type(error).__name__,
+        error,
+        exc_info=None if isinstance(error, RetortError) else error,
+    )
+    try:
+        if isinstance(error, LeaseLost):
+            return
+        if isinstance(error, Drained):
+            chunk_store.put_back_chunk(db, chunk)
+        elif isinstance(error, JobCancelled):
+            chunk_store.cancel_chunk(db, chunk, problem_of(error))
+        elif is_outage(error) and chunk.attempt < resources.settings.max_attempts:
+            chunk_store.retry_chunk(
+                db, chunk, after_seconds=_CHUNK_RETRY_SECONDS, problem=problem_of(error)
+            )
+        else:
+            chunk_store.fail_chunk(db, chunk, problem_of(error))
+    except LeaseLost:
+        logger.info("%s: another worker has it", name)
+
+
+def _publish(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        _send(lambda celery, job=job: send_job(celery, job))
+
+
+def _send(send: Callable[[Any], None]) -> None:
+    """Publish from inside a task; what fails is found and sent again by the sweeper."""
+    from workers.celery_app import celery_app
+
+    try:
+        send(celery_app)
+    except Exception as error:
+        if not is_outage(error) and "kombu" not in type(error).__module__:
+            raise
+        logger.warning("publishing failed, the sweeper sends it again: %s", error)
+
+
+def _params(kind: str, values: dict[str, Any]) -> RequestModel:
+    return KINDS[kind].params.model_validate(values)
+
+
+@cache
+def _pid_owner(pid: int) -> Owner:
+    return Owner(worker=os.environ.get(WORKER_VARIABLE, f"local#{pid}"), pid=pid)
+
+
+def _owner() -> Owner:
+    return _pid_owner(os.getpid())
