@@ -9,7 +9,7 @@ from typing import Any, ClassVar, TypedDict
 
 
 class FieldError(TypedDict):
-    """One field or row that is wrong: `pointer` is a JSON pointer (`/params/target`) or `row 17`."""
+    """One wrong field or row: `pointer` is a JSON pointer (`/params/target`) or `row 17`."""
 
     pointer: str
     code: str

@@ -8,7 +8,7 @@ from app.core.errors import FieldError, InvalidInput
 
 
 class PluginParams(BaseModel):
-    """Base of all plug-in parameters: frozen, unknown names refused. The JSON schema is the API's."""
+    """Base of all plug-in parameters: frozen, unknown names refused; its schema is the API's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 

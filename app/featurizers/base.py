@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 class Features:
     """What a featurizer gives for a batch of n molecules."""
 
-    #: (n, width); uint8 0/1 for bits, float32 otherwise; rows of refused molecules are 0 (bits) or NaN
+    #: (n, width); uint8 0/1 for bits, float32 otherwise; a refused molecule's row is 0 or NaN
     matrix: NDArray[Any]
     #: row number in the batch -> why there are no numbers
     errors: dict[int, str] = field(default_factory=dict)

@@ -20,7 +20,7 @@ logger = logging.getLogger(__name__)
 _TICK_SECONDS = 0.5
 
 
-class Drained(RetortError):  # noqa: N818 - a request, like StopIteration
+class Drained(RetortError):
     """The worker is shutting down: the job goes back to its queue, no attempt is spent."""
 
     code = "drained"

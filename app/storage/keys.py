@@ -9,7 +9,7 @@ def upload(sha256: str) -> str:
 
 
 def dataset(dataset_id: UUID, attempt: int, name: str) -> str:
-    """`clean.parquet`, `rejected.csv`, `report.json`, `manifest.json`; the row names the attempt."""
+    """`clean.parquet`, `rejected.csv`, `report.json`, `manifest.json` of an ingest attempt."""
     return f"datasets/{dataset_id}/{attempt}/{name}"
 
 

@@ -94,20 +94,22 @@ def test_a_job_of_another_project_is_not_found(database):
         get_job(database, new_id(), job.id)
 
 
+def plain():
+    return NewJob(
+        project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
+    )
+
+
 def key(body="a"):
     return IdempotencyKey(scope="p:me:jobs", key="key-12345", body_hash=body)
 
 
 def test_the_same_key_and_body_is_the_first_job(database):
-    new = NewJob(
-        project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
-    )
+    new = plain()
     first = submit_job(database, new, idempotency=key())
     again = submit_job(
         database,
-        NewJob(
-            project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
-        ),
+        plain(),
         idempotency=key(),
     )
     assert (first.replayed, again.replayed) == (False, True)
@@ -116,9 +118,7 @@ def test_the_same_key_and_body_is_the_first_job(database):
 
 
 def test_the_same_key_with_another_body_is_refused(database):
-    new = NewJob(
-        project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
-    )
+    new = plain()
     submit_job(database, new, idempotency=key("a"))
     with pytest.raises(IdempotencyMismatch):
         submit_job(database, new, idempotency=key("b"))
@@ -128,9 +128,7 @@ def test_two_hundred_concurrent_duplicates_are_one_job(database):
     ids, refused = set(), []
 
     def once(_):
-        new = NewJob(
-            project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
-        )
+        new = plain()
         while True:
             try:
                 ids.add(submit_job(database, new, idempotency=key()).job.id)
@@ -150,9 +148,7 @@ def test_a_failed_preparation_leaves_nothing(database):
         session.execute(text("UPDATE projects SET name = 'half'"))
         raise InvalidInput("no")
 
-    new = NewJob(
-        project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="me"
-    )
+    new = plain()
     with pytest.raises(InvalidInput):
         submit_job(database, new, prepare=prepare, idempotency=key())
     assert list_jobs(database, DEFAULT_PROJECT_ID) == []

@@ -24,11 +24,11 @@ def test_every_state_but_the_first_is_reached_and_every_open_state_is_left():
 
 @pytest.mark.parametrize("trigger", Trigger)
 def test_the_page_draws_the_table(trigger):
-    rows = dict(
-        (name, (sources, target))
+    rows = {
+        name: (sources, target)
         for name, sources, target in re.findall(
             r"^\| `(\w+)` \| ([\w, ]+) \| (\w+) \|", PAGE.read_text(), flags=re.MULTILINE
         )
-    )
+    }
     rule = RULES[trigger]
     assert rows[trigger] == (", ".join(sorted(rule.sources)), rule.target)
