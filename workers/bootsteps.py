@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from celery import bootsteps
-from celery.signals import worker_shutting_down
+from celery.signals import worker_shutdown, worker_shutting_down
 
 from app.jobs.outages import is_outage
 from app.jobs.worker_rows import keep_leases
@@ -43,6 +43,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         self._started_at = time.time()
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        worker_shutdown.connect(self._withdraw)
 
     def create(self, worker: Any) -> None:
         """Nothing to build: the thread starts with the worker."""
@@ -53,18 +54,21 @@ class LeaseKeeper(bootsteps.StartStopStep):
         )
         self._thread.start()
 
-    def stop(self, worker: Any) -> None:  # noqa: ARG002 - Celery's signature
-        """Called last in a warm shutdown: the children have ended by now."""
+    def stop(self, worker: Any) -> None:
+        """Goes on: this step stops before the pool does, whose children still need their leases."""
+
+    terminate = stop
+
+    def _withdraw(self, **_: object) -> None:
+        """The children have ended by now."""
         self._stop.set()
+        draining.end()
         try:
             withdraw(get_resources().cache, self.name)
         except Exception as error:
             if not is_outage(error):
                 raise
             logger.warning("could not withdraw %s: %s", self.name, error)
-        draining.end()
-
-    terminate = stop
 
     def _run(self, worker: Any) -> None:
         resources = get_resources()
