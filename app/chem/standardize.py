@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 from app.core.settings import get_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from rdkit.Chem import Mol
 
 
@@ -61,7 +63,7 @@ def parse_standardized(smiles: str) -> "Mol":
     return mol
 
 
-def _parse(read: Any) -> "Mol":
+def _parse(read: "Callable[[Any], Mol | None]") -> "Mol":
     from rdkit import Chem
 
     quiet()
@@ -157,6 +159,6 @@ def _reason(error: Exception) -> str:
 @lru_cache(maxsize=1)
 def quiet() -> None:
     """RDKit's log would repeat for every refused row what the reason already says."""
-    from rdkit import RDLogger
+    from rdkit import rdBase
 
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")

@@ -37,7 +37,7 @@ class MorganCounts(Featurizer):
         return [f"morgan_count_{column}" for column in range(self.params.fp_size)]
 
     def featurize_one(self, mol: "Mol") -> NDArray[np.float32]:
-        return self._generator.GetCountFingerprintAsNumPy(mol).astype(np.float32)
+        return np.asarray(self._generator.GetCountFingerprintAsNumPy(mol), dtype=np.float32)
 
     @cached_property
     def _generator(self) -> Any:

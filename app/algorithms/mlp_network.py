@@ -1,0 +1,322 @@
+"""The network behind `mlp`: torch and Lightning, imported only when one is fitted or loaded."""
+
+import copy
+import logging
+import warnings
+from pathlib import Path
+from typing import Any, Self
+
+import lightning
+import numpy as np
+import orjson
+import torch
+from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from numpy.typing import NDArray
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.utils.data import DataLoader, TensorDataset
+
+from app.algorithms.base import Examples, FitContext, LearningTask, Matrix, Predictions
+from app.algorithms.scaling import Scaling
+from app.core.errors import InvalidInput
+from app.core.work import WorkContext
+
+_MIN_CLASSES = 2
+
+
+class Network(nn.Module):
+    """Hidden layers of Linear, ReLU, dropout; one linear output."""
+
+    def __init__(self, n_in: int, n_out: int, hidden: tuple[int, ...], dropout: float) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for width in hidden:
+            layers += [nn.Linear(n_in, width), nn.ReLU(), nn.Dropout(dropout)]
+            n_in = width
+        self.layers = nn.Sequential(*layers, nn.Linear(n_in, n_out))
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.layers(x)
+        return out
+
+
+class Training(lightning.LightningModule):
+    """Masked loss: mean squared error of standardized targets, or cross-entropy per target."""
+
+    def __init__(self, network: Network, task: LearningTask, params: Any) -> None:
+        super().__init__()
+        self.network = network
+        self.task = task
+        self.params = params
+
+    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+        loss = self._loss(batch)
+        self.log("train_loss", loss, on_step=False, on_epoch=True)
+        return loss
+
+    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+        self.log("validation_loss", self._loss(batch), batch_size=len(batch[0]))
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            self.network.parameters(),
+            lr=self.params.learning_rate,
+            weight_decay=self.params.weight_decay,
+        )
+
+    def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
+        x, y = batch
+        out = self.network(x)
+        known = torch.isfinite(y)
+        if self.task.type == "regression":
+            return functional.mse_loss(out[known], y[known])
+        if self.task.type == "binary":
+            return functional.binary_cross_entropy_with_logits(out[known], y[known])
+        losses = [
+            functional.cross_entropy(logits[mask], labels[mask].long())
+            for logits, labels, mask in zip(
+                out.split(_widths(self.task), dim=1), y.T, known.T, strict=True
+            )
+            if mask.any()
+        ]
+        return torch.stack(losses).mean()
+
+
+class Telling(Callback):
+    """Progress after each epoch; stops when the job should."""
+
+    def __init__(self, work: WorkContext, max_epochs: int) -> None:
+        self._work = work
+        self._max_epochs = max_epochs
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        del pl_module
+        self._work.raise_if_cancelled()
+        figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
+        epoch = trainer.current_epoch + 1
+        self._work.progress(
+            epoch,
+            self._max_epochs,
+            unit="epoch",
+            stage="fit",
+            message=", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items())),
+        )
+
+
+class MlpModel:
+    """A fitted network with its scaling; predicts on the CPU, in batches."""
+
+    def __init__(
+        self,
+        *,
+        network: Network,
+        task: LearningTask,
+        scaling: Scaling,
+        shape: dict[str, Any],
+        facts: dict[str, Any],
+    ) -> None:
+        self._network = network.eval()
+        self._task = task
+        self._scaling = scaling
+        self._shape = shape
+        self._facts = facts
+
+    def predict(self, X: Matrix) -> Predictions:
+        with torch.inference_mode():
+            parts = [
+                self._network(torch.from_numpy(self._scaling.transform(X[i : i + 4096])))
+                for i in range(0, len(X), 4096)
+            ]
+        width = sum(_widths(self._task))
+        out = torch.cat(parts).double() if parts else torch.zeros((0, width)).double()
+        if self._task.type == "regression":
+            mean, scale = np.array(self._facts["y_mean"]), np.array(self._facts["y_scale"])
+            return Predictions(values=out.numpy() * scale + mean)
+        probabilities = self._probabilities(out)
+        values = np.column_stack([p.argmax(axis=1).astype(np.float64) for p in probabilities])
+        return Predictions(values=values, probabilities=probabilities)
+
+    def _probabilities(self, out: Tensor) -> list[NDArray[np.float64]]:
+        if self._task.type == "binary":
+            positive = torch.sigmoid(out).numpy()
+            return [np.column_stack([1 - column, column]) for column in positive.T]
+        return [
+            torch.softmax(logits, dim=1).numpy() for logits in torch.split(out, _widths(self._task), dim=1)
+        ]
+
+    def save(self, folder: Path) -> None:
+        save_file(self._network.state_dict(), folder / "network.safetensors")
+        self._scaling.save(folder / "scaling.safetensors")
+        (folder / "network.json").write_bytes(
+            orjson.dumps({"shape": self._shape, "facts": self._facts})
+        )
+
+    @classmethod
+    def load(cls, folder: Path, task: LearningTask) -> Self:
+        stored = orjson.loads((folder / "network.json").read_bytes())
+        network = Network(**stored["shape"])
+        network.load_state_dict(load_file(folder / "network.safetensors"))
+        scaling = Scaling.load(folder / "scaling.safetensors")
+        return cls(network=network, task=task, scaling=scaling, **stored)
+
+    def describe(self) -> dict[str, Any]:
+        return {name: self._facts[name] for name in ("epochs", "best_epoch", "device", "loss")}
+
+
+def fit_mlp(
+    params: Any,
+    task: LearningTask,
+    train: Examples,
+    validation: Examples | None,
+    context: FitContext,
+) -> MlpModel:
+    """Fit on `train`, stop early on `validation` (without one: all epochs). Raises InvalidInput
+    when a single target has one class only.
+    """
+    _check_labels(task, train)
+    torch.set_num_threads(context.threads)
+    lightning.seed_everything(context.seed, verbose=False)
+    scaling = Scaling.fit(train.X)
+    mean, scale = _target_scale(task, train.y)
+    shape = {
+        "n_in": int(scaling.kept.sum()),
+        "n_out": sum(_widths(task)),
+        "hidden": tuple(params.hidden_sizes),
+        "dropout": params.dropout,
+    }
+    module = Training(Network(**shape), task, params)
+
+    def loader(examples: Examples, *, shuffle: bool) -> DataLoader[Any]:
+        data = TensorDataset(
+            torch.from_numpy(scaling.transform(examples.X)),
+            torch.from_numpy(((examples.y - mean) / scale).astype(np.float32)),
+        )
+        size = params.batch_size if shuffle else 4096
+        generator = torch.Generator().manual_seed(context.seed)
+        return DataLoader(data, batch_size=size, shuffle=shuffle, generator=generator)
+
+    facts = _train(
+        module,
+        loader(train, shuffle=True),
+        None if validation is None else loader(validation, shuffle=False),
+        context,
+    )
+    facts |= {"y_mean": mean.tolist(), "y_scale": scale.tolist()}
+    return MlpModel(
+        network=module.network.cpu(), task=task, scaling=scaling, shape=shape, facts=facts
+    )
+
+
+def _train(
+    module: Training,
+    train: DataLoader[Any],
+    validation: DataLoader[Any] | None,
+    context: FitContext,
+) -> dict[str, Any]:
+    params = module.params
+    watched = "validation_loss" if validation is not None else "train_loss"
+    best = BestWeights(watched)
+    callbacks: list[Callback] = [best, Telling(context.work, params.max_epochs)]
+    if validation is not None:
+        callbacks.append(EarlyStopping(watched, patience=params.patience))
+    last = None
+    if context.checkpoint_dir is not None:
+        callbacks.append(
+            ModelCheckpoint(dirpath=context.checkpoint_dir, save_last=True, save_top_k=0)
+        )
+        last = context.checkpoint_dir / "last.ckpt"
+    trainer = lightning.Trainer(
+        accelerator=_accelerator(context.device),
+        devices=1,
+        max_epochs=params.max_epochs,
+        callbacks=callbacks,
+        enable_checkpointing=context.checkpoint_dir is not None,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        deterministic=True,
+        inference_mode=False,
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice about data loader processes
+        resume = str(last) if last is not None and last.exists() else None
+        trainer.fit(module, train, validation, ckpt_path=resume, weights_only=False)
+    best.restore(module)
+    return {
+        "epochs": trainer.current_epoch,
+        "best_epoch": best.epoch,
+        "loss": best.loss,
+        "device": str(trainer.strategy.root_device.type),
+    }
+
+
+class BestWeights(Callback):
+    """Keeps the weights of the best epoch; part of the checkpoint, so a resumed run knows them."""
+
+    def __init__(self, watched: str) -> None:
+        self._watched = watched
+        self._weights: dict[str, Tensor] | None = None
+        self.loss = float("inf")
+        self.epoch = 0
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        loss = float(trainer.callback_metrics[self._watched])
+        if loss < self.loss:
+            self.loss, self.epoch = loss, trainer.current_epoch + 1
+            self._weights = copy.deepcopy(pl_module.network.state_dict())
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"weights": self._weights, "loss": self.loss, "epoch": self.epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self._weights = state_dict["weights"]
+        self.loss, self.epoch = state_dict["loss"], state_dict["epoch"]
+
+    def restore(self, module: Training) -> None:
+        if self._weights is not None:
+            module.network.load_state_dict(self._weights)
+
+
+def _accelerator(device: str) -> str:
+    if device == "cuda" or (device == "auto" and torch.cuda.is_available()):
+        return "cuda"
+    return "cpu"
+
+
+def _widths(task: LearningTask) -> list[int]:
+    """Outputs per target: one for a number or a binary class, else one per class."""
+    if task.type == "multiclass":
+        return [len(classes) for classes in task.classes]
+    return [1] * len(task.targets)
+
+
+def _target_scale(
+    task: LearningTask, y: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    if task.type != "regression":
+        return np.zeros(y.shape[1]), np.ones(y.shape[1])
+    spread = np.nanstd(y, axis=0)
+    return np.nanmean(y, axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def _check_labels(task: LearningTask, train: Examples) -> None:
+    for number, target in enumerate(task.targets):
+        labels = train.y[:, number]
+        seen = np.unique(labels[np.isfinite(labels)])
+        if not len(seen):
+            raise InvalidInput(f"target {target!r} has no labelled training row")
+        if task.is_classification and len(seen) < _MIN_CLASSES and len(task.targets) == 1:
+            raise InvalidInput(
+                f"every training row of {target!r} is of one class",
+                remedy="Give rows of at least two classes, or use a stratified split.",
+            )
+
+
+for _noisy in ("lightning.pytorch", "lightning.fabric"):
+    logging.getLogger(_noisy).setLevel(logging.ERROR)

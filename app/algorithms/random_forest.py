@@ -1,0 +1,74 @@
+"""Random forest."""
+
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
+from app.algorithms.sklearn_estimators import SklearnAlgorithm
+from app.core.plugin import PluginParams
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+
+@algorithms.register
+class RandomForest(SklearnAlgorithm):
+    """Robust without tuning; its trees' spread is the prediction's std.
+
+    Defaults differ from scikit-learn's for regression: a third of the columns per split
+    (Breiman's advice), since thousands of correlated fingerprint columns are the rule here.
+    """
+
+    name = "random_forest"
+    aliases = ("RandomForestClassifier", "RandomForestRegressor", "rf")
+    summary = "Average of many trees on bootstrap samples"
+    reference = "Breiman 2001, Mach. Learn. 45, 5; sklearn.ensemble.RandomForestRegressor"
+    tasks = frozenset({"regression", "binary", "multiclass"})
+
+    class Params(PluginParams):
+        n_estimators: int = Field(default=200, ge=1, le=5_000)
+        max_depth: int | None = Field(default=None, ge=1, le=200)
+        min_samples_split: int = Field(default=2, ge=2, le=1_000)
+        min_samples_leaf: int = Field(default=1, ge=1, le=1_000)
+        #: a word or a share of the columns; "auto": a third (regression), "sqrt" (classes)
+        max_features: Literal["auto", "sqrt", "log2"] | float | None = "auto"
+        class_weight: Literal["balanced", "balanced_subsample"] | None = None
+
+    def estimator(self, task: str, context: FitContext) -> Any:
+        from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
+
+        values = self.params.model_dump()
+        class_weight = values.pop("class_weight")
+        regression = task == "regression"
+        if values["max_features"] == "auto":
+            values["max_features"] = 1 / 3 if regression else "sqrt"
+        values |= {"random_state": context.seed, "n_jobs": context.threads}
+        if regression:
+            return RandomForestRegressor(**values)
+        return RandomForestClassifier(**values, class_weight=class_weight)
+
+    @staticmethod
+    def std_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
+        inputs = np.asarray(X, dtype=np.float32)
+        total, squares = np.zeros(len(X)), np.zeros(len(X))
+        for tree in estimator.estimators_:
+            values = tree.predict(inputs, check_input=False)
+            total += values
+            squares += values**2
+        n = len(estimator.estimators_)
+        return np.asarray(np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0.0)))
+
+    @classmethod
+    def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
+        """The space of the ML worker (S4-09), shares of columns added."""
+        del task
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 50, 500, step=50),
+            "max_depth": trial.suggest_int("max_depth", 3, 20),
+            "min_samples_split": trial.suggest_int("min_samples_split", 2, 20),
+            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 10),
+            "max_features": trial.suggest_categorical("max_features", ["sqrt", "log2", 0.1, 0.33]),
+        }

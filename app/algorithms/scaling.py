@@ -1,0 +1,87 @@
+"""Preprocessing of features inside the fit, for algorithms that need comparable columns."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+#: a column that reaches beyond is winsorized first: `Ipc` spans 40 orders of magnitude
+_ABSURD = 1e4
+_TAIL = 0.005
+#: standard deviations; what is farther away is no better informed
+_LIMIT = 10.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Scaling:
+    """Learned from training rows only, in this order: columns that are constant or never finite are
+    dropped; missing and infinite values become the column's median; columns that reach beyond
+    10^4 are winsorized at their 0.5 and 99.5 percentiles; all are centred, divided by their
+    standard deviation, and clipped at 10 standard deviations.
+    """
+
+    #: (width,) bool
+    kept: NDArray[np.bool_]
+    #: (kept,) each
+    median: NDArray[np.float32]
+    low: NDArray[np.float32]
+    high: NDArray[np.float32]
+    mean: NDArray[np.float32]
+    scale: NDArray[np.float32]
+
+    @classmethod
+    def fit(cls, X: NDArray[np.generic]) -> Self:
+        values = _finite(X)
+        with np.errstate(all="ignore"):
+            kept = np.nanmax(values, axis=0, initial=-np.inf) > np.nanmin(
+                values, axis=0, initial=np.inf
+            )
+        values = values[:, kept]
+        median = np.nanmedian(values, axis=0) if kept.any() else np.zeros(0)
+        values = np.where(np.isnan(values), median.astype(np.float32), values)
+        low, high = values.min(axis=0, initial=np.inf), values.max(axis=0, initial=-np.inf)
+        absurd = np.maximum(np.abs(low), np.abs(high)) > _ABSURD
+        if absurd.any():
+            low[absurd], high[absurd] = np.quantile(values[:, absurd], [_TAIL, 1 - _TAIL], axis=0)
+        values = np.clip(values, low, high)
+        spread = values.std(axis=0, dtype=np.float64)
+        return cls(
+            kept=kept,
+            median=median.astype(np.float32),
+            low=low.astype(np.float32),
+            high=high.astype(np.float32),
+            mean=values.mean(axis=0, dtype=np.float64).astype(np.float32),
+            scale=np.where(spread > 0, spread, 1.0).astype(np.float32),
+        )
+
+    def transform(self, X: NDArray[np.generic]) -> NDArray[np.float32]:
+        """(n, kept) float32, finite."""
+        values = _finite(X)[:, self.kept]
+        values = np.where(np.isnan(values), self.median, values)
+        values = np.clip(values, self.low, self.high)
+        scaled: NDArray[np.float32] = np.clip(
+            (values - self.mean) / self.scale, -_LIMIT, _LIMIT
+        ).astype(np.float32)
+        return scaled
+
+    def save(self, path: Path) -> None:
+        from safetensors.numpy import save_file
+
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.__dict__.items()}
+        arrays["kept"] = self.kept.astype(np.uint8)
+        save_file(arrays, path)
+
+    @classmethod
+    def load(cls, path: Path) -> Self:
+        from safetensors.numpy import load_file
+
+        arrays = load_file(path)
+        return cls(**{**arrays, "kept": arrays["kept"].astype(bool)})
+
+
+def _finite(X: NDArray[np.generic]) -> NDArray[np.float32]:
+    values = X.astype(np.float32)
+    values[~np.isfinite(values)] = np.nan
+    return values

@@ -1,0 +1,140 @@
+"""A data set's features in the blob store: computed once, memory-mapped ever after.
+
+Stored per featurizer, not per set, so that any later concatenation reuses what is there
+(`features/<dataset>/<featurizer key>/`). Bits are packed. The manifest is written last: what has
+no manifest does not exist.
+"""
+
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+
+from app.core.hashing import content_key
+from app.core.work import WorkContext
+from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.featurizers.base import Features, Featurizer
+from app.resources import Resources
+from app.storage import Storage, keys
+
+#: molecules per step: progress, cancel and memory are looked after in between
+STEP = 500
+
+
+def molecule_cache(resources: Resources) -> MoleculeCache:
+    return MoleculeCache(resources.cache, ttl_seconds=resources.settings.feature_cache_ttl_seconds)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFeatures:
+    """A data set's whole matrix, row by row of clean.parquet."""
+
+    #: (rows, width) uint8 or float32
+    matrix: NDArray[Any]
+    #: row -> why it has no numbers
+    errors: dict[int, str] = field(default_factory=dict)
+    #: everything came from the blob store
+    cached: bool = False
+
+
+def stored_features(storage: Storage, dataset_id: UUID, featurizer: Featurizer) -> Features | None:
+    """What `store_features` wrote for this data set; None when it is not there."""
+    key = content_key(featurizer.key)
+    manifest_key = keys.features(dataset_id, key, "manifest.json")
+    if not storage.exists(manifest_key):
+        return None
+    manifest = orjson.loads(storage.read(manifest_key))
+    path = storage.local_path(keys.features(dataset_id, key, "matrix.npy"))
+    matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    if featurizer.output == "bits":
+        matrix = np.unpackbits(matrix, axis=1)[:, : featurizer.width]
+    errors = {int(row): why for row, why in manifest["errors"].items()}
+    return Features(matrix=matrix, errors=errors)
+
+
+def store_features(
+    storage: Storage, dataset_id: UUID, featurizer: Featurizer, features: Features
+) -> str:
+    """Idempotent; the key of the manifest."""
+    key = content_key(featurizer.key)
+    bits = featurizer.output == "bits"
+    matrix = np.packbits(features.matrix, axis=1) if bits else features.matrix
+    buffer = io.BytesIO()
+    np.save(buffer, np.ascontiguousarray(matrix), allow_pickle=False)
+    storage.write(keys.features(dataset_id, key, "matrix.npy"), buffer.getvalue())
+    manifest = {
+        "featurizer": featurizer.key,
+        "columns": featurizer.columns(),
+        "rows": len(features.matrix),
+        "packed": bits,
+        "errors": {str(row): why for row, why in features.errors.items()},
+    }
+    manifest_key = keys.features(dataset_id, key, "manifest.json")
+    storage.write(manifest_key, orjson.dumps(manifest))
+    return manifest_key
+
+
+def missing_featurizers(
+    storage: Storage, dataset_id: UUID, feature_set: FeatureSet
+) -> list[Featurizer]:
+    """Those of the set whose matrix is not stored yet."""
+    return [
+        featurizer
+        for featurizer in feature_set.featurizers
+        if not storage.exists(
+            keys.features(dataset_id, content_key(featurizer.key), "manifest.json")
+        )
+    ]
+
+
+def dataset_matrix(
+    resources: Resources,
+    context: WorkContext,
+    dataset_id: UUID,
+    smiles: Sequence[str],
+    feature_set: FeatureSet,
+) -> DatasetFeatures:
+    """The whole matrix; what is not stored yet is computed here, one process, and stored."""
+    storage = resources.storage
+    missing = missing_featurizers(storage, dataset_id, feature_set)
+    for featurizer in missing:
+        features = _compute(resources, context, featurizer, feature_set, smiles)
+        store_features(storage, dataset_id, featurizer, features)
+    matrix = np.empty((len(smiles), feature_set.width), dtype=feature_set.dtype)
+    errors: dict[int, str] = {}
+    column = 0
+    for featurizer in feature_set.featurizers:
+        part = stored_features(storage, dataset_id, featurizer)
+        if part is None:
+            raise RuntimeError(f"features of {featurizer.name} vanished from the blob store")
+        matrix[:, column : column + featurizer.width] = part.matrix
+        errors |= part.errors
+        column += featurizer.width
+    return DatasetFeatures(matrix=matrix, errors=errors, cached=not missing)
+
+
+def _compute(
+    resources: Resources,
+    context: WorkContext,
+    featurizer: Featurizer,
+    feature_set: FeatureSet,
+    smiles: Sequence[str],
+) -> Features:
+    spec = feature_set.specs[feature_set.featurizers.index(featurizer)]
+    single, cache = FeatureSet([spec]), molecule_cache(resources)
+    parts: list[NDArray[Any]] = []
+    errors: dict[int, str] = {}
+    for start in range(0, len(smiles), STEP):
+        context.raise_if_cancelled()
+        context.progress(
+            start, len(smiles), unit="molecule", stage="featurize", message=featurizer.name
+        )
+        part = featurize_smiles(single, smiles[start : start + STEP], cache)
+        parts.append(part.matrix)
+        errors |= {start + row: why for row, why in part.errors.items()}
+    return Features(matrix=np.concatenate(parts), errors=errors)

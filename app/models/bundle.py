@@ -1,0 +1,238 @@
+"""What was trained, as one thing: features, fitted model, calibration, manifest. Needs no database.
+
+Stored under models/<id>/: weights/... by the algorithm's own safe formats, manifest.json last. The
+manifest holds the SHA-256 of every file, the database row the manifest's own: an altered byte
+anywhere is refused.
+"""
+
+import platform
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from importlib import metadata
+from pathlib import Path
+from typing import Any, Literal, Self
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.algorithms.base import FittedModel, LearningTask, Predictions, TaskType, algorithms
+from app.core.errors import InvalidInput
+from app.core.hashing import sha256_of_file
+from app.core.requests import PluginSpec
+from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.storage import Storage, keys
+
+_LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "torch")
+
+
+class Calibration(BaseModel):
+    """How wide an interval is: half widths per target, in its unit (split conformal)."""
+
+    model_config = ConfigDict(frozen=True)
+
+    method: Literal["split_conformal"] = "split_conformal"
+    level: float = 0.9
+    half_width: dict[str, float | None]
+    #: validation rows that it was measured on
+    n: int
+
+
+class BundleManifest(BaseModel):
+    """Everything that says what a model is and how to make it again."""
+
+    model_config = ConfigDict(frozen=True, protected_namespaces=())
+
+    name: str
+    task: TaskType
+    targets: tuple[str, ...]
+    classes: tuple[tuple[str, ...], ...] = ()
+    algorithm: str
+    algorithm_version: int
+    hyperparameters: dict[str, Any]
+    features: tuple[PluginSpec, ...]
+    feature_set_key: str
+    calibration: Calibration | None = None
+    dataset: dict[str, Any]
+    split: dict[str, Any]
+    seed: int
+    facts: dict[str, Any] = Field(default_factory=dict)
+    libraries: dict[str, str] = Field(default_factory=dict)
+    #: path below the model's folder -> SHA-256
+    files: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def learning_task(self) -> LearningTask:
+        return LearningTask(type=self.task, targets=self.targets, classes=self.classes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SavedBundle:
+    manifest_key: str
+    #: of manifest.json
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class BundlePredictions:
+    """For n inputs, in order."""
+
+    #: standardized SMILES; None where the input was refused
+    canonical: list[str | None]
+    #: why there is no number; None where there is one
+    reasons: list[str | None]
+    #: rows of `predictions` belong to these inputs
+    rows: NDArray[np.int64]
+    predictions: Predictions
+    #: (len(rows), targets) interval bounds; None without calibration
+    lower: NDArray[np.float64] | None = None
+    upper: NDArray[np.float64] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelBundle:
+    manifest: BundleManifest
+    fitted: FittedModel
+    feature_set: FeatureSet = field(repr=False)
+
+    @classmethod
+    def new(cls, manifest: BundleManifest, fitted: FittedModel) -> Self:
+        feature_set = FeatureSet(manifest.features)
+        return cls(manifest=manifest, fitted=fitted, feature_set=feature_set)
+
+    # ---- storing
+
+    def save(
+        self, storage: Storage, model_id: UUID, extra: dict[str, bytes] | None = None
+    ) -> SavedBundle:
+        """Write weights and `extra` files (plots, metrics), the manifest last."""
+        with tempfile.TemporaryDirectory(prefix="retort-model-") as name:
+            folder = Path(name)
+            (folder / "weights").mkdir()
+            self.fitted.save(folder / "weights")
+            for path, data in (extra or {}).items():
+                (folder / path).write_bytes(data)
+            files = {}
+            for file in sorted(p for p in folder.rglob("*") if p.is_file()):
+                relative = file.relative_to(folder).as_posix()
+                files[relative] = sha256_of_file(file)
+                storage.write_file(keys.model(model_id, relative), file)
+        manifest = self.manifest.model_copy(update={"files": files, "libraries": libraries()})
+        data = manifest.model_dump_json(indent=1).encode()
+        manifest_key = keys.model(model_id, "manifest.json")
+        storage.write(manifest_key, data)
+        return SavedBundle(manifest_key=manifest_key, sha256=_sha256(data))
+
+    @classmethod
+    def load(
+        cls, storage: Storage, manifest_key: str, *, expected_sha256: str | None = None
+    ) -> Self:
+        """Raises InvalidInput when a file is not the one that was stored, NotFound when missing."""
+        data = storage.read(manifest_key)
+        if expected_sha256 is not None and _sha256(data) != expected_sha256:
+            raise _altered("manifest.json")
+        manifest = BundleManifest.model_validate_json(data)
+        folder_key = manifest_key.rpartition("/")[0]
+        with tempfile.TemporaryDirectory(prefix="retort-model-") as name:
+            folder = Path(name)
+            for relative, expected in manifest.files.items():
+                if relative.startswith("weights/"):
+                    content = storage.read(f"{folder_key}/{relative}")
+                    if _sha256(content) != expected:
+                        raise _altered(relative)
+                    (folder / Path(relative).name).write_bytes(content)
+            fitted = algorithms.get(manifest.algorithm).load(folder, manifest.learning_task)
+        bundle = cls.new(manifest, fitted)
+        if bundle.feature_set.key != manifest.feature_set_key:
+            raise InvalidInput(
+                "the model's features are computed differently by this version of the product",
+                remedy="Train the model again.",
+            )
+        return bundle
+
+    # ---- predicting
+
+    def predict(
+        self, smiles: Sequence[str], cache: MoleculeCache | None = None
+    ) -> BundlePredictions:
+        """Raw SMILES in; one entry out for each, with a reason where there is no number."""
+        from app.chem.standardize import ChemistryError, standardize
+
+        def read(text: str) -> Any:
+            try:
+                return standardize(text)
+            except ChemistryError as error:
+                return str(error)
+
+        return self.predict_standardized([read(text) for text in smiles], cache)
+
+    def predict_standardized(
+        self, structures: Sequence[Any], cache: MoleculeCache | None = None
+    ) -> BundlePredictions:
+        """As `predict`, for `Standardized` structures, or the reason (str) why there is none."""
+        reasons: list[str | None] = [s if isinstance(s, str) else None for s in structures]
+        good = [row for row, reason in enumerate(reasons) if reason is None]
+        features = featurize_smiles(
+            self.feature_set,
+            [structures[row].smiles for row in good],
+            cache,
+            [structures[row].mol for row in good],
+        )
+        for place, why in features.errors.items():
+            reasons[good[place]] = why
+        kept = [place for place in range(len(good)) if place not in features.errors]
+        predictions = self.predict_matrix(features.matrix[kept])
+        lower, upper = self.interval(predictions)
+        return BundlePredictions(
+            canonical=[None if isinstance(s, str) else s.smiles for s in structures],
+            reasons=reasons,
+            rows=np.asarray([good[place] for place in kept], dtype=np.int64),
+            predictions=predictions,
+            lower=lower,
+            upper=upper,
+        )
+
+    def predict_matrix(self, X: NDArray[Any]) -> Predictions:
+        """(n, width) features in; an empty batch is answered without asking the estimator."""
+        if len(X):
+            return self.fitted.predict(X)
+        task = self.manifest.learning_task
+        shape = (0, len(task.targets))
+        if not task.is_classification:
+            return Predictions(values=np.empty(shape))
+        empty = [np.empty((0, len(classes))) for classes in task.classes]
+        return Predictions(values=np.empty(shape), probabilities=empty)
+
+    def interval(
+        self, predictions: Predictions
+    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
+        """Bounds of the calibrated interval; NaN for a target without one."""
+        calibration = self.manifest.calibration
+        if calibration is None:
+            return None, None
+        widths = [calibration.half_width.get(t) for t in self.manifest.targets]
+        half = np.array([np.nan if width is None else width for width in widths])
+        return predictions.values - half, predictions.values + half
+
+
+def libraries() -> dict[str, str]:
+    """Versions that the numbers depend on."""
+    return {"python": platform.python_version()} | {
+        name: metadata.version(name) for name in _LIBRARIES
+    }
+
+
+def _sha256(data: bytes) -> str:
+    import hashlib
+
+    return hashlib.sha256(data).hexdigest()
+
+
+def _altered(name: str) -> InvalidInput:
+    return InvalidInput(
+        f"the model file {name} is not the one that was stored",
+        code="model_altered",
+        remedy="Restore the file from a backup, or train the model again.",
+    )

@@ -1,0 +1,122 @@
+"""Model versions and aliases in Postgres."""
+
+import difflib
+from collections.abc import Sequence
+from uuid import UUID
+
+from sqlalchemy import Select, func, select, text
+from sqlalchemy.orm import Session
+
+from app.core.errors import InvalidInput, NotFound
+from app.db.models import AliasRow, ModelVersionRow
+from app.models.reference import ModelReference, parse_model_ref
+
+#: what a bare name means, when it is set
+DEFAULT_ALIAS = "champion"
+
+
+def resolve_model(session: Session, project_id: UUID, ref: str) -> ModelVersionRow:
+    """Raises InvalidInput (not a reference) and NotFound (nearest names as remedy)."""
+    reference = parse_model_ref(ref)
+    row = _find(session, project_id, reference)
+    if row is None:
+        raise NotFound(f"there is no model {ref!r}", remedy=_nearest(session, project_id, ref))
+    return row
+
+
+def _find(session: Session, project_id: UUID, ref: ModelReference) -> ModelVersionRow | None:
+    if ref.id is not None:
+        row = session.get(ModelVersionRow, ref.id)
+        return row if row is not None and row.project_id == project_id else None
+    if ref.number is not None:
+        return session.scalar(
+            _versions(project_id, ref.name).where(ModelVersionRow.number == ref.number)
+        )
+    alias = session.get(AliasRow, (project_id, ref.name, ref.alias or DEFAULT_ALIAS))
+    if alias is not None:
+        return session.get(ModelVersionRow, alias.model_id)
+    if ref.alias is not None:
+        return None
+    return session.scalar(
+        _versions(project_id, ref.name).order_by(ModelVersionRow.number.desc()).limit(1)
+    )
+
+
+def _versions(project_id: UUID, name: str | None) -> Select[tuple[ModelVersionRow]]:
+    return select(ModelVersionRow).where(
+        ModelVersionRow.project_id == project_id,
+        ModelVersionRow.name == name,
+        ModelVersionRow.state != "archived",
+    )
+
+
+def _nearest(session: Session, project_id: UUID, ref: str) -> str:
+    names = session.scalars(
+        select(ModelVersionRow.name).where(ModelVersionRow.project_id == project_id).distinct()
+    ).all()
+    if not names:
+        return "There is no model yet: train one (POST /api/v1/jobs, kind train)."
+    near = difflib.get_close_matches(ref, names, n=3) or sorted(names)[:5]
+    return f"Known models: {', '.join(near)}. List them: GET /api/v1/models."
+
+
+def next_number(session: Session, project_id: UUID, name: str) -> int:
+    """The next version of `name`; others that ask wait until this transaction has ended."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 1))"),
+        {"name": f"{project_id}:{name}"},
+    )
+    newest = session.scalar(
+        select(func.max(ModelVersionRow.number)).where(
+            ModelVersionRow.project_id == project_id, ModelVersionRow.name == name
+        )
+    )
+    return (newest or 0) + 1
+
+
+def set_alias(
+    session: Session, *, model: ModelVersionRow, alias: str, by: str, note: str = ""
+) -> AliasRow:
+    """Point `alias` of the model's name to it."""
+    if model.state == "archived":
+        raise InvalidInput("an archived version cannot be promoted")
+    row = session.get(AliasRow, (model.project_id, model.name, alias))
+    if row is None:
+        row = AliasRow(project_id=model.project_id, name=model.name, alias=alias)
+        session.add(row)
+    row.model_id = model.id
+    row.note = note
+    row.changed_by = by
+    row.changed_at = func.now()
+    session.flush()
+    session.refresh(row)
+    return row
+
+
+def list_models(
+    session: Session,
+    project_id: UUID,
+    *,
+    name: str | None = None,
+    limit: int = 50,
+    before_id: UUID | None = None,
+) -> Sequence[ModelVersionRow]:
+    """Newest first; archived ones are left out."""
+    query = select(ModelVersionRow).where(
+        ModelVersionRow.project_id == project_id, ModelVersionRow.state != "archived"
+    )
+    if name is not None:
+        query = query.where(ModelVersionRow.name == name)
+    if before_id is not None:
+        query = query.where(ModelVersionRow.id < before_id)
+    return session.scalars(query.order_by(ModelVersionRow.id.desc()).limit(limit)).all()
+
+
+def aliases_of(session: Session, project_id: UUID, model_ids: Sequence[UUID]) -> list[AliasRow]:
+    return list(
+        session.scalars(
+            select(AliasRow).where(
+                AliasRow.project_id == project_id, AliasRow.model_id.in_(model_ids)
+            )
+        )
+    )

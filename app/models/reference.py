@@ -1,0 +1,39 @@
+"""The one way to name a model: `<id>` | `name` | `name:3` | `name@alias`."""
+
+import re
+from dataclasses import dataclass
+from uuid import UUID
+
+from app.core.errors import InvalidInput
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+_SLUG = r"[a-z0-9][a-z0-9._-]{0,62}"
+_PATTERN = re.compile(rf"(?P<name>{_SLUG})(?::(?P<number>[1-9]\d*)|@(?P<alias>{_SLUG}))?")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelReference:
+    """Exactly one of: an id; a name, alone (its @champion, else its newest), with a number, or
+    with an alias.
+    """
+
+    id: UUID | None = None
+    name: str | None = None
+    number: int | None = None
+    alias: str | None = None
+
+
+def parse_model_ref(text: str) -> ModelReference:
+    """Raises InvalidInput for anything else."""
+    if _ID.fullmatch(text):
+        return ModelReference(id=UUID(text))
+    match = _PATTERN.fullmatch(text)
+    if match is None:
+        raise InvalidInput(
+            f"{text!r} does not name a model",
+            remedy="Write an id, `name`, `name:3` or `name@alias`.",
+        )
+    number = match["number"]
+    return ModelReference(
+        name=match["name"], number=int(number) if number else None, alias=match["alias"]
+    )

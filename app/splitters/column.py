@@ -1,0 +1,62 @@
+"""Split by a column of the data set: somebody else's published split."""
+
+import numpy as np
+from pydantic import Field
+
+from app.core.errors import InvalidInput
+from app.core.plugin import PluginParams
+from app.splitters.base import Split, SplitInput, Splitter, splitters
+
+_WORDS = {
+    "train": 0,
+    "training": 0,
+    "valid": 1,
+    "val": 1,
+    "validation": 1,
+    "dev": 1,
+    "test": 2,
+    "testing": 2,
+    "holdout": 2,
+}
+
+
+@splitters.register
+class ColumnSplitter(Splitter):
+    """Rows with an empty cell are left out."""
+
+    name = "column"
+    summary = "As a column says: train, validation or test"
+    reference = "-"
+
+    class Params(PluginParams):
+        #: name of the column
+        column: str = Field(max_length=500)
+
+    def split(self, rows: SplitInput, seed: int) -> Split:
+        del seed
+        if rows.column is None:
+            raise InvalidInput(
+                f"the data set has no column {self.params.column!r}",
+                remedy="Give it the role `split` when you ingest the file.",
+            )
+        parts = np.array([self._part(row, cell) for row, cell in enumerate(rows.column)])
+        train, validation, test = (
+            np.flatnonzero(parts == part).astype(np.int64) for part in range(3)
+        )
+        if not len(train) or not len(test):
+            raise InvalidInput(
+                f"column {self.params.column!r} names no train or no test row",
+                remedy="Both words must occur: train and test (validation may).",
+            )
+        return Split(train=train, validation=validation, test=test)
+
+    def _part(self, row: int, cell: str) -> int:
+        word = (cell or "").strip().lower()
+        if not word:
+            return -1
+        if word not in _WORDS:
+            raise InvalidInput(
+                f"row {row + 1} of column {self.params.column!r} says {cell!r}",
+                remedy=f"Use one of: {', '.join(_WORDS)}.",
+            )
+        return _WORDS[word]

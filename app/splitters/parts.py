@@ -1,0 +1,33 @@
+"""Shared by the splitters that cut an order of rows by fractions."""
+
+import numpy as np
+
+from app.core.errors import InvalidInput
+from app.splitters.base import FractionParams, Indices, Split, SplitInput
+
+MIN_ROWS = 5
+
+
+def require_rows(rows: SplitInput) -> None:
+    if len(rows.smiles) < MIN_ROWS:
+        raise InvalidInput(
+            f"{len(rows.smiles)} rows are too few to split",
+            remedy=f"Give at least {MIN_ROWS} rows with a target.",
+        )
+
+
+def sizes(n: int, fractions: FractionParams) -> tuple[int, int, int]:
+    """Rows of train, validation and test: at least one for each part that is asked for."""
+    test = max(1, round(n * fractions.test))
+    validation = max(1, round(n * fractions.validation)) if fractions.validation else 0
+    return n - test - validation, validation, test
+
+
+def cut(order: Indices, fractions: FractionParams) -> Split:
+    """The first rows of `order` are the test rows, then validation, the rest trains."""
+    _, validation, test = sizes(len(order), fractions)
+    return Split(
+        train=np.sort(order[test + validation :]),
+        validation=np.sort(order[test : test + validation]),
+        test=np.sort(order[:test]),
+    )

@@ -1,0 +1,23 @@
+"""Random split."""
+
+import numpy as np
+
+from app.splitters.base import FractionParams, Split, SplitInput, Splitter, splitters
+from app.splitters.parts import cut, require_rows
+
+
+@splitters.register
+class RandomSplitter(Splitter):
+    """Every row has the same chance; flatters models on series of close analogues."""
+
+    name = "random"
+    summary = "Rows at random"
+    reference = "scikit-learn ShuffleSplit; MoleculeNet's 8:1:1"
+
+    class Params(FractionParams):
+        pass
+
+    def split(self, rows: SplitInput, seed: int) -> Split:
+        require_rows(rows)
+        order = np.random.default_rng(seed).permutation(len(rows.smiles)).astype(np.int64)
+        return cut(order, self.params)
