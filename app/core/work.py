@@ -23,8 +23,9 @@ class Outcome:
     #: rows_total, rows_ok, rows_failed, ...
     counts: dict[str, int] = field(default_factory=dict)
     #: inserts and updates that make the result visible; runs in the transaction that finishes the
-    #: job, after its fence held, so it happens once or not at all
-    commit: Callable[[Session], None] | None = None
+    #: job, after its fence held, so it happens once or not at all. What it gives (a version number
+    #: that is known only then) is added to `result`
+    commit: Callable[[Session], dict[str, Any] | None] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -37,22 +37,24 @@ def succeed(db: Database, job: Job, outcome: Outcome) -> list[Job]:
     """
     with db.session() as session:
         cursor = cursor_of(session)
-        moved = transition(
+        cursor.execute(
+            "SELECT 1 FROM jobs WHERE " + _FENCE + " AND state = 'running' FOR UPDATE", _fence(job)
+        )
+        if cursor.fetchone() is None:
+            raise LeaseLost(f"job {job.id} is not ours any more")
+        added = outcome.commit(session) if outcome.commit is not None else None
+        session.flush()
+        transition(
             cursor,
             Trigger.SUCCEED,
             condition=_FENCE,
             assign=FINISH + ", result = %(result)s, counts = %(counts)s, error = NULL" + _ALL_DONE,
             values={
                 **_fence(job),
-                "result": Jsonb(outcome.result),
+                "result": Jsonb(outcome.result | (added or {})),
                 "counts": Jsonb(outcome.counts),
             },
         )
-        if not moved:
-            raise LeaseLost(f"job {job.id} is not ours any more")
-        if outcome.commit is not None:
-            outcome.commit(session)
-            session.flush()
         end_attempt(cursor, job, "succeeded", None)
         return settle_waiting(cursor, after=job.id)
 

@@ -42,7 +42,7 @@ def _find(session: Session, project_id: UUID, ref: ModelReference) -> ModelVersi
     )
 
 
-def _versions(project_id: UUID, name: str | None) -> Select[tuple[ModelVersionRow]]:
+def _versions(project_id: UUID, name: str | None) -> Select[ModelVersionRow]:
     return select(ModelVersionRow).where(
         ModelVersionRow.project_id == project_id,
         ModelVersionRow.name == name,

@@ -1,0 +1,144 @@
+"""Data sets in Postgres, and as values for the work that reads them."""
+
+import difflib
+import re
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from sqlalchemy import func, select, text
+from sqlalchemy.orm import Session
+
+from app.core.errors import InvalidInput, NotFound
+from app.db.datasets import DatasetRow
+from app.resources import Resources
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
+
+
+def resolve_dataset(session: Session, project_id: UUID, ref: str) -> DatasetRow:
+    """`id` | `name` (its newest version) | `name:3`. Raises NotFound with the nearest names."""
+    row = _find(session, project_id, ref)
+    if row is None:
+        raise NotFound(f"there is no data set {ref!r}", remedy=_nearest(session, project_id, ref))
+    return row
+
+
+def _find(session: Session, project_id: UUID, ref: str) -> DatasetRow | None:
+    if _ID.fullmatch(ref):
+        row = session.get(DatasetRow, UUID(ref))
+        return row if row is not None and row.project_id == project_id else None
+    name, _, number = ref.partition(":")
+    query = select(DatasetRow).where(DatasetRow.project_id == project_id, DatasetRow.name == name)
+    if number:
+        if not number.isdigit():
+            return None
+        query = query.where(DatasetRow.number == int(number))
+    return session.scalar(query.order_by(DatasetRow.number.desc()).limit(1))
+
+
+def _nearest(session: Session, project_id: UUID, ref: str) -> str:
+    names = session.scalars(
+        select(DatasetRow.name).where(DatasetRow.project_id == project_id).distinct()
+    ).all()
+    if not names:
+        return "There is no data set yet: upload a file, then POST /api/v1/datasets."
+    near = difflib.get_close_matches(ref, names, n=3) or sorted(names)[:5]
+    return f"Known data sets: {', '.join(near)}. List them: GET /api/v1/datasets."
+
+
+def create_dataset(
+    session: Session,
+    *,
+    project_id: UUID,
+    name: str,
+    file_id: UUID,
+    job_id: UUID | None,
+    created_by: str,
+) -> DatasetRow:
+    """The next version of `name`; others that ask wait until this transaction has ended."""
+    session.execute(
+        text("SELECT pg_advisory_xact_lock(hashtextextended(:name, 2))"),
+        {"name": f"{project_id}:{name}"},
+    )
+    newest = session.scalar(
+        select(func.max(DatasetRow.number)).where(
+            DatasetRow.project_id == project_id, DatasetRow.name == name
+        )
+    )
+    row = DatasetRow(
+        project_id=project_id,
+        name=name,
+        number=(newest or 0) + 1,
+        file_id=file_id,
+        job_id=job_id,
+        created_by=created_by,
+    )
+    session.add(row)
+    session.flush()
+    return row
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dataset:
+    """A ready data set; the table is read at first use."""
+
+    id: UUID
+    ref: str
+    name: str
+    sha256: str
+    #: [{"name", "role", "type"}]
+    columns: list[dict[str, Any]]
+    folder_key: str
+    resources: Resources
+
+    @cached_property
+    def table(self) -> "pa.Table":
+        """clean.parquet: row, smiles, input_smiles, n_merged, then the kept columns."""
+        import pyarrow.parquet as pq
+
+        path = self.resources.storage.local_path(f"{self.folder_key}/clean.parquet")
+        return pq.read_table(path)
+
+    @cached_property
+    def smiles(self) -> list[str]:
+        """Standardized SMILES, row by row."""
+        return self.column("smiles")
+
+    @cached_property
+    def rows(self) -> list[int]:
+        """Row numbers of the source file (the first one of merged rows)."""
+        return self.column("row")
+
+    def column(self, name: str) -> list[Any]:
+        values: list[Any] = self.table.column(name).to_pylist()
+        return values
+
+    def named(self, role: str) -> list[str]:
+        return [column["name"] for column in self.columns if column["role"] == role]
+
+
+def load_dataset(resources: Resources, dataset_id: UUID) -> Dataset:
+    """Raises NotFound, and InvalidInput for a data set that is not ready."""
+    with resources.database.session() as session:
+        row = session.get(DatasetRow, dataset_id)
+    if row is None:
+        raise NotFound(f"there is no data set {dataset_id}")
+    if row.manifest_key is None or row.sha256 is None:
+        raise InvalidInput(
+            f"the data set {row.name}:{row.number} is not ready",
+            remedy="Wait for its ingest job, or name that job in `needs`.",
+        )
+    return Dataset(
+        id=row.id,
+        ref=f"{row.name}:{row.number}",
+        name=row.name,
+        sha256=row.sha256,
+        columns=list(row.columns),
+        folder_key=row.manifest_key.rpartition("/")[0],
+        resources=resources,
+    )

@@ -1,0 +1,315 @@
+"""ingest: a raw file becomes an immutable data set, every row accounted for.
+
+`rows_in = rows_ok + rows_rejected + rows_merged`, always. Columns of clean.parquet: `row` (number
+in the file, the first one of replicates), `smiles` (standardized), `input_smiles`, `n_merged`,
+`merged_rows`, then targets (float64 for numbers, text for classes), identifier and split columns.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+from uuid import UUID
+
+import orjson
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sqlalchemy.orm import Session
+
+from app.core.csv_cells import safe_cell
+from app.core.errors import FieldError, InvalidInput, NotFound
+from app.core.hashing import sha256_of_stream
+from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.datasets.columns import Column
+from app.datasets.params import IngestParams
+from app.datasets.parts import Layout, read_part, shown_structure, structure_of, write_parts
+from app.db.datasets import DatasetRow
+from app.db.files import FileRow
+from app.ingestion.cells import read_target
+from app.ingestion.merging import Replicates, first_only
+from app.ingestion.report import build_report
+from app.ingestion.staging import Refused, Staged
+from app.resources import Resources
+from app.storage import Storage, keys
+
+_WRITE_ROWS = 5_000
+_SHOWN_REASONS = 5
+
+
+def plan(resources: Resources, context: WorkContext, params: IngestParams) -> FanOut:
+    with resources.database.session() as session:
+        file = session.get(FileRow, params.file_id)
+    if file is None:
+        raise NotFound(f"there is no file {params.file_id}")
+    specs, layout = write_parts(
+        resources,
+        context,
+        file.storage_key,
+        file.name,
+        format_=params.format,
+        roles=dict(params.roles),
+    )
+    for note in layout.notes:
+        if note != "gzip":
+            context.warn("encoding", note)
+    return FanOut(chunks=specs)
+
+
+def run_chunk(
+    resources: Resources, context: WorkContext, params: IngestParams, chunk: ChunkSpec
+) -> dict[str, Any]:
+    """Standardize the chunk's rows and read their targets."""
+    del params
+    storage = resources.storage
+    layout = Layout.load(storage, context.job_id, context.attempt)
+    staged = Staged(targets=_with_role(layout, "target"), kept=_kept(layout))
+    for number, row in enumerate(read_part(storage, chunk)):
+        if number % 200 == 0:
+            context.raise_if_cancelled()
+        _stage(staged, layout, row)
+    stem = f"staged/{chunk.source['key'].rsplit('/', 1)[1][:5]}-{chunk.start_row}"
+    key = keys.work(context.job_id, context.attempt, f"{stem}.parquet")
+    with storage.writer(key) as stream:
+        pq.write_table(staged.table(), stream, compression="zstd")
+    refused_key = keys.work(context.job_id, context.attempt, f"{stem}.refused.json")
+    storage.write(refused_key, orjson.dumps([refused.__dict__ for refused in staged.refused]))
+    return {
+        "key": key,
+        "refused_key": refused_key,
+        "ok": len(staged.rows),
+        "changes": staged.changes,
+        "bad_cells": staged.bad_cells,
+    }
+
+
+def finalize(
+    resources: Resources,
+    context: WorkContext,
+    params: IngestParams,
+    results: Sequence[ChunkResult],
+) -> Outcome:
+    storage = resources.storage
+    layout = Layout.load(storage, context.job_id, context.attempt)
+    dataset_id = _dataset_id(params)
+    refused = sorted(_refused(storage, layout, results), key=lambda entry: entry.row)
+    _check_share(layout, refused, params)
+    targets = _with_role(layout, "target")
+    replicates = Replicates(targets=targets)
+    clean_key = keys.dataset(dataset_id, context.attempt, "clean.parquet")
+    ok = _write_clean(storage, clean_key, params, replicates, results, context)
+    counts = _account(layout.rows, ok, len(refused))
+    report = build_report(
+        layout=layout,
+        counts=counts,
+        refused=refused,
+        replicates=replicates,
+        results=results,
+        clean=storage.local_path(clean_key),
+    )
+    sha256 = _write_rest(storage, context, params, report, refused)
+    return _outcome(dataset_id, counts, layout, report, sha256, context)
+
+
+# ---- chunks
+
+
+def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
+    shown = shown_structure(row, layout)
+    structure = structure_of(row, layout)
+    if isinstance(structure, str):
+        staged.refused.append(Refused(row=row["__row__"], value=shown, reason=structure))
+        return
+    values: dict[str, Any] = {}
+    wrong: list[str] = []
+    for column in staged.targets:
+        values[column["name"]], why = read_target(column, row[column["name"]])
+        if why is not None:
+            wrong.append(why)
+            staged.bad_cells[column["name"]] = staged.bad_cells.get(column["name"], 0) + 1
+    if wrong and all(value is None for value in values.values()):
+        staged.refused.append(Refused(row=row["__row__"], value=shown, reason="; ".join(wrong)))
+        return
+    staged.add(row, shown, structure, values)
+
+
+def _with_role(layout: Layout, role: str) -> list[Column]:
+    return [column for column in layout.columns if column["role"] == role]
+
+
+def _kept(layout: Layout) -> list[Column]:
+    return [column for column in layout.columns if column["role"] in ("id", "split")]
+
+
+# ---- finalize
+
+
+def _refused(storage: Storage, layout: Layout, results: Sequence[ChunkResult]) -> Iterator[Refused]:
+    """Of every chunk; of a chunk that failed, each of its rows with the chunk's reason."""
+    for result in results:
+        if result.state == "succeeded":
+            for entry in orjson.loads(storage.read(result.result["refused_key"])):
+                yield Refused(**entry)
+        else:
+            for row in read_part(storage, result.spec):
+                yield Refused(
+                    row=row["__row__"], value=shown_structure(row, layout), reason=result.reason
+                )
+
+
+def _check_share(layout: Layout, refused: Sequence[Refused], params: IngestParams) -> None:
+    """All rows refused, or more than allowed: say which and why, and make no data set."""
+    share = len(refused) / layout.rows
+    if share < 1.0 and share <= params.max_bad_fraction:
+        return
+    common = Counter(entry.reason for entry in refused).most_common(_SHOWN_REASONS)
+    errors = [
+        FieldError(pointer=f"row {entry.row}", code="refused", detail=entry.reason)
+        for entry in refused[:_SHOWN_REASONS]
+    ]
+    raise InvalidInput(
+        f"{len(refused)} of {layout.rows} rows were refused: "
+        + "; ".join(f"{reason} ({number}x)" for reason, number in common),
+        code="rows_refused",
+        remedy=f"The structures were read from column {layout.structure!r}; name another one by "
+        "`roles`, correct the rows, or raise max_bad_fraction.",
+        errors=errors,
+    )
+
+
+def _staged_rows(
+    storage: Storage, results: Sequence[ChunkResult]
+) -> Iterator[tuple[pa.Schema, list[dict[str, Any]]]]:
+    for result in results:
+        if result.state == "succeeded":
+            table = pq.read_table(storage.local_path(result.result["key"]))
+            yield table.schema, table.to_pylist()
+
+
+def _write_clean(
+    storage: Storage,
+    key: str,
+    params: IngestParams,
+    replicates: Replicates,
+    results: Sequence[ChunkResult],
+    context: WorkContext,
+) -> int:
+    """Stream the staged parts into clean.parquet, replicates merged; how many rows it has."""
+    if params.duplicates == "merge":
+        for _, rows in _staged_rows(storage, results):
+            replicates.count(row["smiles"] for row in rows)
+        for _, rows in _staged_rows(storage, results):
+            replicates.collect(rows)
+    schema = next(schema for schema, _ in _staged_rows(storage, results))
+    schema = schema.insert(3, pa.field("n_merged", pa.int64()))
+    schema = schema.insert(4, pa.field("merged_rows", pa.string()))
+    written = 0
+    with (
+        storage.writer(key) as stream,
+        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+    ):
+        buffer: list[dict[str, Any]] = []
+        for row in _deduplicated(storage, params, replicates, results):
+            buffer.append(row)
+            if len(buffer) == _WRITE_ROWS:
+                context.raise_if_cancelled()
+                writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
+                written, buffer = written + len(buffer), []
+        writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
+    return written + len(buffer)
+
+
+def _deduplicated(
+    storage: Storage,
+    params: IngestParams,
+    replicates: Replicates,
+    results: Sequence[ChunkResult],
+) -> Iterator[dict[str, Any]]:
+    rows = (row for _, batch in _staged_rows(storage, results) for row in batch)
+    if params.duplicates == "merge":
+        return replicates.merged(rows)
+    if params.duplicates == "keep_first":
+        return first_only(rows)
+    return ({**row, "n_merged": 1, "merged_rows": str(row["row"])} for row in rows)
+
+
+def _account(rows_in: int, ok: int, rejected: int) -> dict[str, int]:
+    merged = rows_in - ok - rejected
+    if merged < 0:
+        raise RuntimeError(f"row accounting is wrong: {rows_in} in, {ok} ok, {rejected} rejected")
+    return {
+        "rows_in": rows_in,
+        "rows_ok": ok,
+        "rows_rejected": rejected,
+        "rows_merged": merged,
+    }
+
+
+def _write_rest(
+    storage: Storage,
+    context: WorkContext,
+    params: IngestParams,
+    report: dict[str, Any],
+    refused: Sequence[Refused],
+) -> str:
+    """rejected.csv, report.json and, last, manifest.json; the SHA-256 of clean.parquet."""
+    dataset_id = _dataset_id(params)
+
+    def key(name: str) -> str:
+        return keys.dataset(dataset_id, context.attempt, name)
+
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["row", "value", "reason"])
+    for entry in refused:
+        writer.writerow([entry.row, safe_cell(entry.value), safe_cell(entry.reason)])
+    storage.write(key("rejected.csv"), text.getvalue().encode())
+    storage.write(key("report.json"), orjson.dumps(report, option=orjson.OPT_INDENT_2))
+    with storage.open(key("clean.parquet")) as stream:
+        sha256 = sha256_of_stream(stream)
+    manifest = {
+        "params": params.model_dump(mode="json"),
+        "counts": report["counts"],
+        "columns": report["columns"],
+        "sha256": {"clean.parquet": sha256},
+    }
+    storage.write(key("manifest.json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
+    return sha256
+
+
+def _dataset_id(params: IngestParams) -> UUID:
+    if params.dataset_id is None:
+        raise InvalidInput("an ingest job needs the data set that it fills")
+    return params.dataset_id
+
+
+def _outcome(
+    dataset_id: UUID,
+    counts: dict[str, int],
+    layout: Layout,
+    report: dict[str, Any],
+    sha256: str,
+    context: WorkContext,
+) -> Outcome:
+    manifest_key = keys.dataset(dataset_id, context.attempt, "manifest.json")
+
+    def commit(session: Session) -> dict[str, Any]:
+        row = session.get_one(DatasetRow, dataset_id)
+        row.columns = [dict(column) for column in layout.columns]
+        row.manifest_key = manifest_key
+        row.sha256 = sha256
+        row.report = report
+        for name, value in counts.items():
+            setattr(row, name, value)
+        return {"dataset_ref": f"{row.name}:{row.number}"}
+
+    return Outcome(
+        result={"dataset_id": str(dataset_id), **counts},
+        counts={
+            "rows_total": counts["rows_in"],
+            "rows_ok": counts["rows_ok"],
+            "rows_failed": counts["rows_rejected"],
+            "rows_merged": counts["rows_merged"],
+        },
+        commit=commit,
+    )

@@ -1,0 +1,130 @@
+"""The split of a data set: computed once, stored with a hash, cited by every model that used it."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+import orjson
+from numpy.typing import NDArray
+from sqlalchemy import select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.orm import Session
+
+from app.core.hashing import content_key
+from app.core.ids import new_id
+from app.datasets.records import Dataset
+from app.db.datasets import SplitRow
+from app.resources import Resources
+from app.splitters.base import Split, SplitInput, splitters
+from app.storage import keys
+from app.training.params import SplitSpec
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredSplit:
+    """A split with what its row in Postgres will say."""
+
+    split: Split
+    dataset_id: UUID
+    spec: SplitSpec
+    #: of splitter, version, parameters, seed, and the labels it may depend on
+    params_hash: str
+    storage_key: str
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        return {
+            "train": len(self.split.train),
+            "validation": len(self.split.validation),
+            "test": len(self.split.test),
+        }
+
+    def record(self, session: Session, *, tested: bool) -> UUID:
+        """Insert the row, or find it; count the use of its test rows."""
+        session.execute(
+            insert(SplitRow)
+            .values(
+                id=new_id(),
+                dataset_id=self.dataset_id,
+                splitter=self.spec.name,
+                params=dict(self.spec.params),
+                seed=self.spec.seed,
+                params_hash=self.params_hash,
+                hash=self.split.hash,
+                storage_key=self.storage_key,
+                sizes=self.sizes,
+            )
+            .on_conflict_do_nothing(index_elements=["dataset_id", "params_hash"])
+        )
+        row = session.scalars(
+            select(SplitRow)
+            .where(SplitRow.dataset_id == self.dataset_id, SplitRow.params_hash == self.params_hash)
+            .with_for_update()
+        ).one()
+        row.test_uses += int(tested)
+        session.flush()
+        return row.id
+
+
+def split_dataset(
+    resources: Resources, dataset: Dataset, spec: SplitSpec, y: NDArray[np.float64]
+) -> StoredSplit:
+    """Rows without any label are on no side. Raises InvalidInput when it cannot be split so."""
+    splitter = splitters.get(spec.name).from_values(dict(spec.params))
+    labelled = np.flatnonzero(np.isfinite(y).any(axis=1))
+    params_hash = content_key(
+        {**splitter.key, "seed": spec.seed, "labels": content_key([y[labelled].tobytes().hex()])}
+    )
+    storage_key = keys.split(dataset.id, params_hash)
+    if resources.storage.exists(storage_key):
+        split = _read(resources.storage.read(storage_key))
+    else:
+        rows = SplitInput(
+            smiles=[dataset.smiles[row] for row in labelled],
+            y=y[labelled],
+            column=_column(dataset, splitter.params, labelled),
+        )
+        local = splitter.split(rows, spec.seed)
+        split = Split(
+            train=labelled[local.train],
+            validation=labelled[local.validation],
+            test=labelled[local.test],
+        )
+        resources.storage.write(storage_key, _written(split))
+    return StoredSplit(
+        split=split,
+        dataset_id=dataset.id,
+        spec=spec,
+        params_hash=params_hash,
+        storage_key=storage_key,
+    )
+
+
+def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[str] | None:
+    name = getattr(params, "column", None)
+    if name is None or name not in dataset.table.column_names:
+        return None
+    values = dataset.column(name)
+    return [str(values[row] or "") for row in rows]
+
+
+def _written(split: Split) -> bytes:
+    return orjson.dumps(
+        {
+            "hash": split.hash,
+            "train": split.train.tolist(),
+            "validation": split.validation.tolist(),
+            "test": split.test.tolist(),
+        }
+    )
+
+
+def _read(data: bytes) -> Split:
+    stored = orjson.loads(data)
+    return Split(
+        **{
+            part: np.asarray(stored[part], dtype=np.int64)
+            for part in ("train", "validation", "test")
+        }
+    )

@@ -1,0 +1,77 @@
+"""The score of one set of parameters: k folds inside the rows that may be seen."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.algorithms.base import Algorithm, Examples, FitContext
+from app.core.work import WorkContext
+from app.metrics.base import Metric
+from app.training.service import Material
+
+
+def folds(material: Material, n: int, seed: int) -> list[NDArray[np.int64]]:
+    """Train and validation rows of the split, shuffled into n parts; the test rows are in none.
+
+    Classes of the first target are spread evenly over the parts.
+    """
+    split = material.split.split
+    rows = material.usable(np.concatenate([split.train, split.validation]))
+    rng = np.random.default_rng(seed)
+    order = rows[rng.permutation(len(rows))]
+    if material.labels.task.is_classification:
+        labels = material.labels.y[order, 0]
+        order = order[np.argsort(np.nan_to_num(labels, nan=-1.0), kind="stable")]
+    return [np.sort(order[start::n]) for start in range(n)]
+
+
+def cross_validate(
+    material: Material,
+    algorithm: Algorithm,
+    metric: Metric,
+    parts: list[NDArray[np.int64]],
+    *,
+    seed: int,
+    threads: int,
+    device: Any,
+    work: WorkContext,
+) -> float:
+    """Mean of the metric over folds and targets; NaN where it is defined nowhere.
+
+    Each fold's model is fitted on the other folds; an algorithm that stops early takes the next
+    fold as its validation part, so that the scored fold stays unseen.
+    """
+    scores = []
+    for number, held_out in enumerate(parts):
+        work.raise_if_cancelled()
+        others = [part for place, part in enumerate(parts) if place != number]
+        validation = None
+        if algorithm.needs_validation and len(others) > 1:
+            validation, *others = others
+        fitted = algorithm.fit(
+            material.labels.task,
+            material.examples(np.sort(np.concatenate(others))),
+            None if validation is None else material.examples(validation),
+            FitContext(seed=seed, threads=threads, device=device, work=work),
+        )
+        scores.append(_score(material, fitted, metric, material.examples(held_out)))
+    return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+
+
+def _score(material: Material, fitted: Any, metric: Metric, held_out: Examples) -> float:
+    predictions = fitted.predict(held_out.X)
+    values = []
+    for number in range(len(material.labels.task.targets)):
+        known = np.isfinite(held_out.y[:, number])
+        if known.any():
+            probabilities = predictions.probabilities
+            values.append(
+                metric.compute(
+                    held_out.y[known, number],
+                    predictions.values[known, number],
+                    None if probabilities is None else probabilities[number][known],
+                )
+            )
+    defined = [value for value in values if np.isfinite(value)]
+    return float(np.mean(defined)) if defined else float("nan")

@@ -1,0 +1,242 @@
+"""optimize: an Optuna study whose trials run in parallel; the best parameters train a model."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from sqlalchemy.orm import Session
+
+from app.algorithms.base import Algorithm, algorithms
+from app.core.errors import InvalidInput, RetortError
+from app.core.ids import new_id
+from app.core.requests import PluginSpec
+from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.db.studies import StudyRow
+from app.metrics.base import Metric, metrics
+from app.metrics.evaluate import default_metric
+from app.resources import Resources
+from app.training import service as training
+from app.training.params import TrainParams
+from app.tuning.cross_validation import cross_validate, folds
+from app.tuning.params import OptimizeParams
+from app.tuning.study import best_trial, create_study, finished, give_up_stale, load_study
+
+_MAX_CHUNKS = 200
+
+
+def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> FanOut:
+    """Data, features and split are made once, before the trials; the study is created with the
+    algorithm's defaults waiting as its first trial.
+    """
+    material = training.prepare(resources, context, params)
+    metric = _metric(params, material.labels.task.type)
+    algorithm = _algorithm(params, {}, material.labels.task.type)
+    direction = metric.direction
+    study = create_study(resources.database, _name(context), direction, params.sampler, params.seed)
+    study.set_user_attr("defaults", algorithm.params.model_dump(mode="json"))
+    size = -(-params.n_trials // _MAX_CHUNKS)
+    return FanOut(
+        unit="trial",
+        chunks=[
+            ChunkSpec(
+                source={"study": _name(context)},
+                start_row=start,
+                stop_row=min(start + size, params.n_trials),
+            )
+            for start in range(0, params.n_trials, size)
+        ],
+    )
+
+
+def run_chunk(
+    resources: Resources, context: WorkContext, params: OptimizeParams, chunk: ChunkSpec
+) -> dict[str, Any]:
+    """Ask, cross-validate, tell, for each trial of the chunk. Run twice, none counts twice."""
+    material = _material(resources, context, params)
+    study = load_study(
+        resources.database, chunk.source["study"], params.sampler, params.seed + chunk.start_row
+    )
+    numbers = []
+    for place in range(chunk.start_row, chunk.stop_row):
+        context.raise_if_cancelled()
+        name = str(place)
+        give_up_stale(study, name)
+        done = finished(study, name)
+        numbers.append(
+            done[0].number if done else _trial(resources, context, params, material, study, name)
+        )
+    return {"trials": numbers}
+
+
+def finalize(
+    resources: Resources,
+    context: WorkContext,
+    params: OptimizeParams,
+    results: Sequence[ChunkResult],
+) -> Outcome:
+    study = load_study(resources.database, _name(context), params.sampler, params.seed)
+    best = best_trial(study)
+    lost = [result.reason for result in results if result.state == "failed"]
+    for reason in lost:
+        context.warn("trial_failed", reason)
+    best_params = best.user_attrs["params"]
+    trained = _train(resources, context, params, best_params) if params.then == "train" else None
+    metric = _metric(params, best.user_attrs["task"])
+    facts = {
+        "study_id": str(new_id()),
+        "best_params": best_params,
+        "best_value": best.value,
+        "best_trial": best.number,
+        "default_value": _default_value(study),
+        "metric": metric.name,
+        "direction": metric.direction,
+        "n_trials": len(finished(study)),
+        **(trained.result if trained is not None else {}),
+    }
+
+    def commit(session: Session) -> dict[str, Any]:
+        added = trained.commit(session) if trained is not None and trained.commit else None
+        session.add(_row(context, params, facts))
+        return added or {}
+
+    return Outcome(
+        result=facts,
+        counts={
+            "trials_total": params.n_trials,
+            "trials_ok": facts["n_trials"],
+            "trials_failed": params.n_trials - facts["n_trials"],
+        },
+        commit=commit,
+    )
+
+
+# ---- trials
+
+
+def _trial(
+    resources: Resources,
+    context: WorkContext,
+    params: OptimizeParams,
+    material: training.Material,
+    study: Any,
+    name: str,
+) -> int:
+    """One trial's number. The first place of the study tries the defaults."""
+    task = material.labels.task
+    trial = study.ask()
+    trial.set_user_attr("chunk", name)
+    trial.set_user_attr("task", task.type)
+    cls = algorithms.get(params.algorithm)
+    drawn = {} if name == "0" else cls.suggest(trial, task)
+    algorithm = _algorithm(params, drawn, task.type)
+    trial.set_user_attr("params", algorithm.params.model_dump(mode="json"))
+    metric = _metric(params, task.type)
+    number: int = trial.number
+    try:
+        value = cross_validate(
+            material,
+            algorithm,
+            metric,
+            folds(material, params.folds, params.seed),
+            seed=params.seed,
+            threads=resources.settings.worker_threads,
+            device=params.device if params.device != "auto" else resources.settings.device,
+            work=context,
+        )
+    except RetortError:
+        _tell_failed(study, trial)
+        raise
+    if not np.isfinite(value):
+        _tell_failed(study, trial)
+        raise InvalidInput(f"trial {number}: {metric.name} is defined on no fold")
+    study.tell(trial, value)
+    context.event("metric", {"trial": number, "value": value, "metric": metric.name})
+    return number
+
+
+def _tell_failed(study: Any, trial: Any) -> None:
+    from optuna.trial import TrialState
+
+    study.tell(trial, state=TrialState.FAIL)
+
+
+#: of the job whose trials this process ran last
+_MATERIAL: dict[tuple[str, int], training.Material] = {}
+
+
+def _material(
+    resources: Resources, context: WorkContext, params: OptimizeParams
+) -> training.Material:
+    """The same data for all trials that this process runs for the job."""
+    key = (str(context.job_id), context.attempt)
+    material: training.Material = _MATERIAL.get(key) or training.prepare(resources, context, params)
+    _MATERIAL.clear()
+    _MATERIAL[key] = material
+    return material
+
+
+# ---- finalize
+
+
+def _train(
+    resources: Resources,
+    context: WorkContext,
+    params: OptimizeParams,
+    best_params: dict[str, Any],
+) -> Outcome:
+    shared = params.model_dump(
+        exclude={"algorithm", "n_trials", "folds", "metric", "sampler", "then"}
+    )
+    algorithm = PluginSpec(name=params.algorithm, params=best_params)
+    return training.run(resources, context, TrainParams(**shared, algorithm=algorithm))
+
+
+def _default_value(study: Any) -> float | None:
+    """Of the untuned parameters; None when that trial failed."""
+    defaults = study.user_attrs["defaults"]
+    values = [t.value for t in finished(study) if t.user_attrs["params"] == defaults]
+    return values[0] if values else None
+
+
+def _row(context: WorkContext, params: OptimizeParams, facts: dict[str, Any]) -> StudyRow:
+    model_id = facts.get("model_id")
+    return StudyRow(
+        id=UUID(facts["study_id"]),
+        project_id=context.project_id,
+        job_id=context.job_id,
+        optuna_study_name=_name(context),
+        algorithm=params.algorithm,
+        metric=facts["metric"],
+        direction=facts["direction"],
+        n_trials=facts["n_trials"],
+        best={
+            "value": facts["best_value"],
+            "params": facts["best_params"],
+            "trial": facts["best_trial"],
+            "default_value": facts["default_value"],
+        },
+        model_id=None if model_id is None else UUID(model_id),
+    )
+
+
+def _name(context: WorkContext) -> str:
+    return f"job-{context.job_id}"
+
+
+def _metric(params: OptimizeParams, task: str) -> Metric:
+    metric = metrics.get(params.metric or default_metric(task))()
+    if task not in metric.tasks:
+        raise InvalidInput(
+            f"{metric.name} does not measure {task}",
+            remedy=f"Use one of: {', '.join(m.name for m in metrics if task in m.tasks)}.",
+        )
+    return metric
+
+
+def _algorithm(params: OptimizeParams, values: dict[str, Any], task: str) -> Algorithm:
+    cls = algorithms.get(params.algorithm)
+    if task not in cls.tasks:
+        raise InvalidInput(f"{cls.name} does not do {task}, which the targets ask for")
+    algorithm: Algorithm = cls.from_values(values)
+    return algorithm
