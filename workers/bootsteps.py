@@ -32,13 +32,13 @@ class LeaseKeeper(bootsteps.StartStopStep):
     and tells Redis that this worker is alive.
     """
 
-    requires = {"celery.worker.components:Pool"}  # noqa: RUF012 - Celery's declaration
+    requires = ("celery.worker.components:Pool",)
 
     def __init__(self, worker: Any, **_: Any) -> None:
         super().__init__(worker)
         boot_id = uuid4().hex[:8]
-        self.name = f"{worker.hostname}#{boot_id}"
-        os.environ[WORKER_VARIABLE] = self.name
+        self._worker_name = f"{worker.hostname}#{boot_id}"
+        os.environ[WORKER_VARIABLE] = self._worker_name
         draining.prepare(boot_id)
         self._started_at = time.time()
         self._stop = threading.Event()
@@ -57,18 +57,19 @@ class LeaseKeeper(bootsteps.StartStopStep):
     def stop(self, worker: Any) -> None:
         """Goes on: this step stops before the pool does, whose children still need their leases."""
 
-    terminate = stop
+    def terminate(self, worker: Any) -> None:
+        """Likewise."""
 
     def _withdraw(self, **_: object) -> None:
         """The children have ended by now."""
         self._stop.set()
         draining.end()
         try:
-            withdraw(get_resources().cache, self.name)
+            withdraw(get_resources().cache, self._worker_name)
         except Exception as error:
             if not is_outage(error):
                 raise
-            logger.warning("could not withdraw %s: %s", self.name, error)
+            logger.warning("could not withdraw %s: %s", self._worker_name, error)
 
     def _run(self, worker: Any) -> None:
         resources = get_resources()
@@ -85,7 +86,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         pids = _child_pids(worker)
         upkeep = keep_leases(
             resources.database,
-            self.name,
+            self._worker_name,
             pids,
             lease_seconds=settings.lease_seconds,
             grace_seconds=settings.cancel_grace_seconds,
@@ -98,7 +99,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         announce(
             resources.cache,
             WorkerInfo(
-                name=self.name,
+                name=self._worker_name,
                 queues=[str(queue) for queue in worker.app.amqp.queues.consume_from],
                 processes=pids,
                 started_at=self._started_at,

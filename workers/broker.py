@@ -1,6 +1,7 @@
 """What the broker can say about its queues; hints for the sweeper."""
 
 import logging
+from typing import Any
 
 from celery import Celery
 
@@ -13,7 +14,7 @@ def empty_queues(celery: Celery) -> frozenset[str]:
     """Queues without a single waiting message; none when the broker does not answer."""
     try:
         with celery.connection_for_read() as connection:
-            channel = connection.default_channel
+            channel: Any = connection.default_channel
             counts = {
                 name: channel.queue_declare(queue=name, passive=False).message_count
                 for name in NAMES

@@ -13,7 +13,6 @@ from celery import Celery, chord, group
 
 from app.jobs.model import Job
 from app.jobs.sweeper import ChunkRef
-from app.resources import Resources
 
 logger = logging.getLogger(__name__)
 
@@ -80,8 +79,7 @@ class Dispatcher:
     one kept connection. Bounded: when it is full, jobs are left to the sweeper.
     """
 
-    def __init__(self, resources: Resources, celery: Celery | None = None) -> None:
-        del resources
+    def __init__(self, celery: Celery | None = None) -> None:
         if celery is None:
             from workers.celery_app import celery_app
 

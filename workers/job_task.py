@@ -3,7 +3,7 @@
 import logging
 import os
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, partial
 from typing import Any
 from uuid import UUID
 
@@ -177,7 +177,7 @@ def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
 
 def _publish(jobs: Sequence[Job]) -> None:
     for job in jobs:
-        _send(lambda celery, job=job: send_job(celery, job))
+        _send(partial(send_job, job=job))
 
 
 def _send(send: Callable[[Any], None]) -> None:

@@ -1,0 +1,55 @@
+"""What can be named in a request: algorithms, featurizers, splitters, metrics."""
+
+from typing import Any, Literal
+
+from fastapi import APIRouter, Response
+
+from api.dependencies import Caller
+from api.responses import json_response
+from api.schemas.problem import PROBLEMS
+from app.algorithms.base import algorithms
+from app.core.plugin import Plugin
+from app.core.registry import Registry
+from app.featurizers.base import featurizers
+from app.metrics.base import metrics
+from app.splitters.base import splitters
+
+router = APIRouter(prefix="/catalog", tags=["catalog"], responses=PROBLEMS)
+
+Kind = Literal["algorithms", "featurizers", "splitters", "metrics"]
+
+_REGISTRIES: dict[str, Registry[Any]] = {
+    "algorithms": algorithms,
+    "featurizers": featurizers,
+    "splitters": splitters,
+    "metrics": metrics,
+}
+_FACTS = ("device", "needs_validation", "output", "expensive", "direction", "has_unit")
+
+
+@router.get("/{kind}")
+def catalog(kind: Kind, caller: Caller) -> Response:
+    """Everything of one kind, with the JSON Schema of its parameters."""
+    del caller
+    return json_response({"items": [_shown(cls) for cls in _REGISTRIES[kind]]})
+
+
+@router.get("/{kind}/{name}")
+def entry(kind: Kind, name: str, caller: Caller) -> Response:
+    del caller
+    return json_response(_shown(_REGISTRIES[kind].get(name)))
+
+
+def _shown(cls: type[Plugin]) -> dict[str, Any]:
+    facts = {name: getattr(cls, name) for name in _FACTS if hasattr(cls, name)}
+    if hasattr(cls, "tasks"):
+        facts["tasks"] = sorted(cls.tasks)
+    return {
+        "name": cls.name,
+        "aliases": cls.aliases,
+        "version": cls.version,
+        "summary": cls.summary,
+        "reference": cls.reference,
+        "params": cls.Params.model_json_schema(),
+        **facts,
+    }

@@ -1,0 +1,141 @@
+"""Data sets: create from a file, look at, download what was refused."""
+
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from api.dependencies import Caller, WithDispatcher, WithResources
+from api.responses import decode_cursor, json_response, page
+from api.routes.files import blocks
+from api.routes.jobs import IdempotencyKey, accept
+from api.schemas.dataset import DatasetAnswer, DatasetPage, dataset_json
+from api.schemas.problem import PROBLEMS
+from app.access.principal import Principal
+from app.core.errors import Conflict
+from app.datasets.params import IngestParams
+from app.datasets.records import resolve_dataset
+from app.db.datasets import DatasetRow, SplitRow
+from app.db.jobs import JobRow
+from app.kinds import Submission
+from app.resources import Resources
+
+router = APIRouter(prefix="/datasets", tags=["datasets"], responses=PROBLEMS)
+
+
+@router.post("", status_code=202, response_model=DatasetAnswer)
+def create(
+    request: IngestParams,
+    caller: Caller,
+    resources: WithResources,
+    dispatcher: WithDispatcher,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Start to read a file into the next version of a data set; `Location` is the ingest job."""
+    submission = Submission(kind="ingest", params=request)
+    job = accept(resources, caller, dispatcher, submission, idempotency_key).job
+    with resources.database.session() as session:
+        row = session.get_one(DatasetRow, UUID(job.params["dataset_id"]))
+        body = dataset_json(row, job.state)
+    return json_response(body, status=202, headers={"Location": f"/api/v1/jobs/{job.id}"})
+
+
+@router.get("", response_model=DatasetPage)
+def list_datasets(
+    caller: Caller,
+    resources: WithResources,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Newest first."""
+    query = select(DatasetRow).where(DatasetRow.project_id == caller.project_id)
+    if (before := decode_cursor(cursor)) is not None:
+        query = query.where(DatasetRow.id < before)
+    with resources.database.session() as session:
+        rows = session.scalars(query.order_by(DatasetRow.id.desc()).limit(limit + 1)).all()
+        return json_response(page(rows, limit, lambda row: _shown(session, row)))
+
+
+@router.get("/{ref}", response_model=DatasetAnswer)
+def get_dataset(ref: str, caller: Caller, resources: WithResources) -> Response:
+    with resources.database.session() as session:
+        row = resolve_dataset(session, caller.project_id, ref)
+        return json_response(_shown(session, row))
+
+
+@router.get("/{ref}/report")
+def report(ref: str, caller: Caller, resources: WithResources) -> Response:
+    """Row accounting with reasons, columns, targets, duplicates and conflicts."""
+    return json_response(_ready(resources, caller, ref).report)
+
+
+@router.get("/{ref}/rejected", response_class=StreamingResponse)
+def rejected(ref: str, caller: Caller, resources: WithResources) -> StreamingResponse:
+    """Every refused row: number, value, reason (CSV)."""
+    row = _ready(resources, caller, ref)
+    headers = {"Content-Disposition": f'attachment; filename="{row.name}-rejected.csv"'}
+    stream = resources.storage.open(f"{_folder(row)}/rejected.csv")
+    return StreamingResponse(blocks(stream), media_type="text/csv", headers=headers)
+
+
+@router.get("/{ref}/rows")
+def rows(
+    ref: str,
+    caller: Caller,
+    resources: WithResources,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 20,
+    offset: Annotated[int, Query(ge=0)] = 0,
+) -> Response:
+    """Rows of the cleaned table."""
+    import pyarrow.parquet as pq
+
+    path = resources.storage.local_path(f"{_folder(_ready(resources, caller, ref))}/clean.parquet")
+    items: list[dict[str, Any]] = []
+    skipped = 0
+    for batch in pq.ParquetFile(path).iter_batches(batch_size=1000):
+        if skipped + len(batch) > offset:
+            start = max(0, offset - skipped)
+            items += batch.slice(start, limit - len(items)).to_pylist()
+        skipped += len(batch)
+        if len(items) >= limit:
+            break
+    return json_response({"items": items})
+
+
+@router.get("/{ref}/splits")
+def splits(ref: str, caller: Caller, resources: WithResources) -> Response:
+    """Splits that were made of it, with their hashes and how often their test rows were used."""
+    with resources.database.session() as session:
+        row = resolve_dataset(session, caller.project_id, ref)
+        found = session.scalars(
+            select(SplitRow).where(SplitRow.dataset_id == row.id).order_by(SplitRow.created_at)
+        ).all()
+        return json_response({"items": [_split(entry) for entry in found]})
+
+
+def _split(row: SplitRow) -> dict[str, Any]:
+    names = ("id", "splitter", "params", "seed", "hash", "sizes", "test_uses", "created_at")
+    return {name: getattr(row, name) for name in names}
+
+
+def _shown(session: Session, row: DatasetRow) -> dict[str, Any]:
+    job = session.get(JobRow, row.job_id) if row.job_id is not None else None
+    return dataset_json(row, job.state if job is not None else None)
+
+
+def _ready(resources: Resources, caller: Principal, ref: str) -> DatasetRow:
+    with resources.database.session() as session:
+        row = resolve_dataset(session, caller.project_id, ref)
+    if row.manifest_key is None:
+        raise Conflict(
+            f"the data set {row.name}:{row.number} is not ready",
+            remedy=f"Follow its ingest job {row.job_id}.",
+        )
+    return row
+
+
+def _folder(row: DatasetRow) -> str:
+    return (row.manifest_key or "").rpartition("/")[0]

@@ -1,0 +1,121 @@
+"""Files: upload, list, download."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from typing import Annotated, BinaryIO
+from urllib.parse import quote
+from uuid import UUID
+
+from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi.responses import StreamingResponse
+from sqlalchemy import select
+
+from api.dependencies import Caller, WithResources
+from api.responses import decode_cursor, json_response, page
+from api.schemas.file import FileAnswer, FilePage, file_json
+from api.schemas.problem import PROBLEMS
+from app.access.principal import Principal
+from app.core.errors import InvalidInput, NotFound
+from app.db.files import FileRow
+from app.resources import Resources
+from app.storage import keys
+
+router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
+
+_BLOCK = 1 << 20
+_MAX_NAME = 200
+
+
+@router.post("", status_code=201, response_model=FileAnswer)
+def upload(file: UploadFile, caller: Caller, resources: WithResources) -> Response:
+    """Store a file (multipart field `file`). Equal content is stored once."""
+    sha256, size = _hash(file.file)
+    if size == 0:
+        raise InvalidInput(
+            "the file is empty", code="empty_file", remedy="Upload a CSV or SDF file with rows."
+        )
+    key = keys.upload(sha256)
+    if not resources.storage.exists(key):
+        file.file.seek(0)
+        with resources.storage.writer(key) as target:
+            while block := file.file.read(_BLOCK):
+                target.write(block)
+    row = FileRow(
+        project_id=caller.project_id,
+        created_by=caller.name,
+        name=_safe_name(file.filename),
+        media_type=file.content_type or "application/octet-stream",
+        size=size,
+        sha256=sha256,
+        storage_key=key,
+        role="upload",
+    )
+    with resources.database.session() as session:
+        session.add(row)
+        session.flush()
+        session.refresh(row)
+        body = file_json(row)
+    headers = {"Location": f"/api/v1/files/{row.id}"}
+    return json_response(body, status=201, headers=headers)
+
+
+@router.get("", response_model=FilePage)
+def list_files(
+    caller: Caller,
+    resources: WithResources,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Newest first."""
+    query = select(FileRow).where(FileRow.project_id == caller.project_id)
+    if (before := decode_cursor(cursor)) is not None:
+        query = query.where(FileRow.id < before)
+    with resources.database.session() as session:
+        rows = session.scalars(query.order_by(FileRow.id.desc()).limit(limit + 1)).all()
+        return json_response(page(rows, limit, file_json))
+
+
+@router.get("/{file_id}", response_model=FileAnswer)
+def get_file(file_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    return json_response(file_json(_file(resources, caller, file_id)))
+
+
+@router.get("/{file_id}/content", response_class=StreamingResponse)
+def content(file_id: UUID, caller: Caller, resources: WithResources) -> StreamingResponse:
+    """The bytes, streamed."""
+    row = _file(resources, caller, file_id)
+    headers = {
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row.name)}",
+        "Content-Length": str(row.size),
+    }
+    stream = blocks(resources.storage.open(row.storage_key))
+    return StreamingResponse(stream, media_type=row.media_type, headers=headers)
+
+
+def blocks(stream: BinaryIO) -> Iterator[bytes]:
+    with stream:
+        while block := stream.read(_BLOCK):
+            yield block
+
+
+def _file(resources: Resources, caller: Principal, file_id: UUID) -> FileRow:
+    with resources.database.session() as session:
+        row = session.get(FileRow, file_id)
+    if row is None or row.project_id != caller.project_id:
+        raise NotFound(f"there is no file {file_id}")
+    return row
+
+
+def _hash(stream: BinaryIO) -> tuple[str, int]:
+    digest, size = hashlib.sha256(), 0
+    while block := stream.read(_BLOCK):
+        digest.update(block)
+        size += len(block)
+    return digest.hexdigest(), size
+
+
+def _safe_name(name: str | None) -> str:
+    """The last part of a path, printable, bounded."""
+    last = re.split(r"[/\\]", name or "")[-1]
+    return re.sub(r"[^\w.()+ -]", "_", last)[-_MAX_NAME:] or "upload"

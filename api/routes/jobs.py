@@ -1,0 +1,258 @@
+"""Jobs: submit, poll, list, cancel, retry, rerun."""
+
+import asyncio
+import time
+from typing import Annotated, Any
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Query, Response
+from pydantic import ValidationError
+from starlette.concurrency import run_in_threadpool
+
+from api.dependencies import Caller, WithDispatcher, WithNotifier, WithResources
+from api.notifier import JobNotifier
+from api.responses import decode_cursor, etag_of, json_response, page, preferred_wait
+from api.schemas.file import file_json
+from api.schemas.job import (
+    JobAnswer,
+    JobPage,
+    JobRequest,
+    RerunRequest,
+    job_json,
+)
+from api.schemas.problem import PROBLEMS
+from app.access.principal import Principal
+from app.core.errors import FieldError, InvalidInput
+from app.db.files import FileRow
+from app.jobs.control import request_cancel, retry_failed
+from app.jobs.model import Job
+from app.jobs.states import JobState
+from app.jobs.store import get_job, list_attempts, list_chunks, list_jobs
+from app.kinds import KINDS, Submission, Submitted, submit
+from app.resources import Resources
+from workers.dispatch import Dispatcher
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+
+IdempotencyKey = Annotated[
+    str | None, Header(alias="Idempotency-Key", min_length=8, max_length=255)
+]
+Prefer = Annotated[str | None, Header(description="wait=N: answer when it has ended, at most 60 s")]
+_POLL_SECONDS = 1.0
+
+
+@router.post("", status_code=202, response_model=JobAnswer)
+async def submit_job(
+    request: JobRequest,
+    caller: Caller,
+    resources: WithResources,
+    dispatcher: WithDispatcher,
+    notifier: WithNotifier,
+    idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
+) -> Response:
+    """Accept a job. The same Idempotency-Key and body give the same job again."""
+    submission = Submission(
+        kind=request.kind,
+        params=request.params,
+        labels=dict(request.labels),
+        needs=request.needs,
+        priority=request.priority,
+        deadline_seconds=request.deadline_seconds,
+        client_ref=request.client_ref,
+        correlation_id=request.correlation_id,
+    )
+    submitted = await run_in_threadpool(
+        accept, resources, caller, dispatcher, submission, idempotency_key
+    )
+    return await _accepted(resources, notifier, submitted, prefer)
+
+
+def accept(
+    resources: Resources,
+    caller: Principal,
+    dispatcher: Dispatcher,
+    submission: Submission,
+    idempotency_key: str | None,
+) -> Submitted:
+    """Store, then hand to the relay; every route that makes a job comes through here."""
+    submitted = submit(resources, caller, submission, idempotency_key=idempotency_key)
+    if submitted.job.state is JobState.QUEUED and not submitted.replayed:
+        dispatcher.enqueue(submitted.job)
+    return submitted
+
+
+async def _accepted(
+    resources: Resources, notifier: JobNotifier, submitted: Submitted, prefer: str | None
+) -> Response:
+    job, headers = submitted.job, {"Location": f"/api/v1/jobs/{submitted.job.id}"}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    wait = preferred_wait(prefer)
+    if wait:
+        job = await _wait_for(resources, notifier, job, wait, lambda fresh: fresh.is_terminal)
+        headers["Preference-Applied"] = f"wait={wait:g}"
+    status = 200 if wait and job.is_terminal else 202
+    if status == 202:  # noqa: PLR2004
+        headers["Retry-After"] = "1"
+    return json_response(job_json(job), status=status, headers=headers)
+
+
+async def _wait_for(
+    resources: Resources, notifier: JobNotifier, job: Job, seconds: float, done: Any
+) -> Job:
+    """The job as soon as `done` says so, or as it is after `seconds`."""
+    end = time.monotonic() + seconds
+    with notifier.subscribe(str(job.id)) as changed:
+        while True:
+            changed.clear()
+            fresh = await run_in_threadpool(get_job, resources.database, job.project_id, job.id)
+            left = end - time.monotonic()
+            if done(fresh) or left <= 0:
+                return fresh
+            try:
+                await asyncio.wait_for(changed.wait(), min(left, _POLL_SECONDS))
+            except TimeoutError:
+                continue  # look at the row anyway: a notification may have been lost
+
+
+@router.get("", response_model=JobPage)
+def get_jobs(
+    caller: Caller,
+    resources: WithResources,
+    state: JobState | None = None,
+    kind: Annotated[str | None, Query(max_length=50)] = None,
+    label: Annotated[list[str] | None, Query(max_length=20, description="key:value")] = None,
+    parent_id: UUID | None = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Newest first."""
+    labels = dict(text.partition(":")[::2] for text in label or [])
+    jobs = list_jobs(
+        resources.database,
+        caller.project_id,
+        state=state,
+        kind=kind,
+        labels=labels or None,
+        parent_id=parent_id,
+        limit=limit + 1,
+        before_id=decode_cursor(cursor),
+    )
+    body = page(jobs, limit, job_json)
+    headers = {}
+    if body["next_cursor"]:
+        headers["Link"] = f'</api/v1/jobs?limit={limit}&cursor={body["next_cursor"]}>; rel="next"'
+    return json_response(body, headers=headers)
+
+
+@router.get("/{job_id}", response_model=JobAnswer)
+async def get_one(
+    job_id: UUID,
+    caller: Caller,
+    resources: WithResources,
+    notifier: WithNotifier,
+    wait: Annotated[float, Query(ge=0, le=60)] = 0,
+    if_version: int | None = None,
+    prefer: Prefer = None,
+    if_none_match: Annotated[str | None, Header()] = None,
+) -> Response:
+    """One job. With `wait` it answers when the job has ended or its version passed `if_version`."""
+    job = await run_in_threadpool(get_job, resources.database, caller.project_id, job_id)
+    seconds = wait or preferred_wait(prefer) or 0.0
+    if seconds:
+
+        def done(fresh: Job) -> bool:
+            return fresh.is_terminal or (if_version is not None and fresh.version > if_version)
+
+        job = await _wait_for(resources, notifier, job, seconds, done)
+    headers = {"ETag": etag_of(job)}
+    if if_none_match == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
+    return json_response(job_json(job), headers=headers)
+
+
+@router.post("/{job_id}/cancel", status_code=202, response_model=JobAnswer)
+def cancel(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """At once while it waits; a running job is asked to stop, and stopped by force after 30 s."""
+    job = request_cancel(resources.database, caller.project_id, job_id, by=caller.name)
+    return json_response(job_json(job), status=202)
+
+
+@router.post("/{job_id}/retry", status_code=202, response_model=JobAnswer)
+def retry(
+    job_id: UUID, caller: Caller, resources: WithResources, dispatcher: WithDispatcher
+) -> Response:
+    """Run a failed job once more."""
+    job = retry_failed(resources.database, caller.project_id, job_id, by=caller.name)
+    dispatcher.enqueue(job)
+    return json_response(job_json(job), status=202)
+
+
+@router.post("/{job_id}/rerun", status_code=202, response_model=JobAnswer)
+def rerun(
+    job_id: UUID,
+    caller: Caller,
+    resources: WithResources,
+    dispatcher: WithDispatcher,
+    request: RerunRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """A new job with the same params, patched by what is sent."""
+    first = get_job(resources.database, caller.project_id, job_id)
+    patched = _merge_patch(first.params, request.params)
+    try:
+        params = KINDS[first.kind].params.model_validate(patched)
+    except ValidationError as error:
+        raise InvalidInput(
+            "the patched params are not valid",
+            errors=[
+                FieldError(
+                    pointer="/params/" + "/".join(str(part) for part in item["loc"]),
+                    code=item["type"],
+                    detail=item["msg"],
+                )
+                for item in error.errors()
+            ],
+        ) from error
+    submission = Submission(
+        kind=first.kind, params=params, labels=dict(first.labels), rerun_of=first.id
+    )
+    submitted = accept(resources, caller, dispatcher, submission, idempotency_key)
+    headers = {"Location": f"/api/v1/jobs/{submitted.job.id}"}
+    return json_response(job_json(submitted.job), status=202, headers=headers)
+
+
+@router.get("/{job_id}/artifacts")
+def artifacts(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """Files that the job made; download them by /files/{id}/content."""
+    get_job(resources.database, caller.project_id, job_id)
+    with resources.database.session() as session:
+        rows = session.query(FileRow).where(FileRow.job_id == job_id).order_by(FileRow.id).all()
+    return json_response({"items": [file_json(row) for row in rows]})
+
+
+@router.get("/{job_id}/attempts")
+def attempts(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    get_job(resources.database, caller.project_id, job_id)
+    return json_response({"items": list_attempts(resources.database, job_id)})
+
+
+@router.get("/{job_id}/chunks")
+def chunks(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """Of a divided job: each part with its state."""
+    get_job(resources.database, caller.project_id, job_id)
+    return json_response({"items": list_chunks(resources.database, job_id)})
+
+
+def _merge_patch(target: Any, patch: Any) -> Any:
+    """RFC 7396."""
+    if not isinstance(patch, dict):
+        return patch
+    merged = dict(target) if isinstance(target, dict) else {}
+    for name, value in patch.items():
+        if value is None:
+            merged.pop(name, None)
+        else:
+            merged[name] = _merge_patch(merged.get(name), value)
+    return merged

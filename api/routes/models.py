@@ -1,0 +1,78 @@
+"""Model versions: list, look at, download their files."""
+
+import mimetypes
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import StreamingResponse
+
+from api.dependencies import Caller, WithResources
+from api.responses import decode_cursor, json_response, page
+from api.routes.files import blocks
+from api.schemas.model import ModelAnswer, ModelPage, model_json
+from api.schemas.problem import PROBLEMS
+from app.core.errors import NotFound
+from app.models.records import aliases_of, list_models, resolve_model
+
+router = APIRouter(prefix="/models", tags=["models"], responses=PROBLEMS)
+
+#: `<id>` | `name` | `name:3` | `name@alias`
+Ref = str
+
+
+@router.get("", response_model=ModelPage)
+def get_models(
+    caller: Caller,
+    resources: WithResources,
+    name: Annotated[str | None, Query(max_length=63)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """Newest first."""
+    with resources.database.session() as session:
+        rows = list_models(
+            session,
+            caller.project_id,
+            name=name,
+            limit=limit + 1,
+            before_id=decode_cursor(cursor),
+        )
+        aliases = aliases_of(session, caller.project_id, [row.id for row in rows])
+
+    def show(row: Any) -> dict[str, Any]:
+        return model_json(row, [a.alias for a in aliases if a.model_id == row.id])
+
+    return json_response(page(rows, limit, show))
+
+
+@router.get("/{ref}", response_model=ModelAnswer)
+def get_model(ref: Ref, caller: Caller, resources: WithResources) -> Response:
+    with resources.database.session() as session:
+        row = resolve_model(session, caller.project_id, ref)
+        aliases = aliases_of(session, caller.project_id, [row.id])
+    return json_response(model_json(row, [a.alias for a in aliases]))
+
+
+@router.get("/{ref}/manifest")
+def manifest(ref: Ref, caller: Caller, resources: WithResources) -> Response:
+    """Everything that says what the model is: features, calibration, hashes, versions."""
+    with resources.database.session() as session:
+        row = resolve_model(session, caller.project_id, ref)
+    return Response(resources.storage.read(row.manifest_key), media_type="application/json")
+
+
+@router.get("/{ref}/files/{path:path}", response_class=StreamingResponse)
+def file(ref: Ref, path: str, caller: Caller, resources: WithResources) -> StreamingResponse:
+    """metrics.json, predictions.parquet, parity.svg or roc.svg, weights/..."""
+    with resources.database.session() as session:
+        row = resolve_model(session, caller.project_id, ref)
+    known = orjson.loads(resources.storage.read(row.manifest_key))["files"]
+    if path not in known:
+        raise NotFound(
+            f"the model {row.name}:{row.number} has no file {path!r}",
+            remedy=f"Its files are: {', '.join(sorted(known))}.",
+        )
+    stream = resources.storage.open(f"{row.manifest_key.rpartition('/')[0]}/{path}")
+    media_type = mimetypes.guess_type(path)[0] or "application/octet-stream"
+    return StreamingResponse(blocks(stream), media_type=media_type)

@@ -1,0 +1,32 @@
+"""Where everything is."""
+
+from fastapi import APIRouter, Response
+
+from api.dependencies import Caller, WithResources
+from api.responses import json_response
+
+router = APIRouter(tags=["root"])
+
+
+@router.get("")
+def root(caller: Caller, resources: WithResources) -> Response:
+    settings = resources.settings
+    return json_response(
+        {
+            "name": "retort",
+            "version": "0.1.0",
+            "caller": caller.name,
+            "project_id": caller.project_id,
+            "links": {
+                "docs": "/docs",
+                "openapi": "/openapi.json",
+                "flower": settings.flower_url or None,
+                "mlflow": settings.mlflow_url or None,
+            },
+            "limits": {
+                "body_bytes": settings.max_body_bytes,
+                "upload_bytes": settings.max_upload_bytes,
+                "interactive_inputs": settings.max_interactive_inputs,
+            },
+        }
+    )

@@ -1,0 +1,62 @@
+"""Studies: what an optimize job searched, trial by trial."""
+
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+from sqlalchemy import or_, select
+
+from api.dependencies import Caller, WithResources
+from api.responses import json_response
+from api.schemas.problem import PROBLEMS
+from app.access.principal import Principal
+from app.core.errors import NotFound
+from app.db.studies import StudyRow
+from app.resources import Resources
+
+router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
+
+
+@router.get("")
+def list_studies(caller: Caller, resources: WithResources) -> Response:
+    """The newest 200."""
+    with resources.database.session() as session:
+        rows = session.scalars(
+            select(StudyRow)
+            .where(StudyRow.project_id == caller.project_id)
+            .order_by(StudyRow.id.desc())
+            .limit(200)
+        ).all()
+    return json_response({"items": [_shown(row) for row in rows]})
+
+
+@router.get("/{study_id}")
+def get_study(study_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """By its own id or its job's."""
+    return json_response(_shown(_study(resources, caller, study_id)))
+
+
+@router.get("/{study_id}/trials")
+def trials(study_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    from app.tuning.study import list_trials  # Optuna loads here, not with the gateway
+
+    row = _study(resources, caller, study_id)
+    return json_response({"items": list_trials(resources.database, row.optuna_study_name)})
+
+
+def _study(resources: Resources, caller: Principal, study_id: UUID) -> StudyRow:
+    with resources.database.session() as session:
+        row = session.scalar(
+            select(StudyRow).where(
+                StudyRow.project_id == caller.project_id,
+                or_(StudyRow.id == study_id, StudyRow.job_id == study_id),
+            )
+        )
+    if row is None:
+        raise NotFound(f"there is no study {study_id}")
+    return row
+
+
+def _shown(row: StudyRow) -> dict[str, Any]:
+    names = ("id", "job_id", "algorithm", "metric", "direction", "n_trials", "best", "model_id")
+    return {name: getattr(row, name) for name in (*names, "created_at")}

@@ -1,0 +1,185 @@
+"""predict: a model over every row of a file, in input order, one row out for each row in."""
+
+import time
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID, uuid4
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from app.core.errors import FieldError, InvalidInput, NotFound
+from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.datasets.params import ColumnRole
+from app.datasets.parts import Layout, read_part, shown_structure, structure_of, write_parts
+from app.db.datasets import DatasetRow
+from app.db.files import FileRow
+from app.features.matrix import molecule_cache
+from app.models.bundle import ModelBundle
+from app.prediction.answers import answer_columns
+from app.prediction.artifacts import Artifacts
+from app.prediction.loading import model_cache
+from app.prediction.params import PredictParams
+from app.resources import Resources
+from app.storage import keys
+
+#: molecules per step: bounds memory, and how late a cancel is noticed
+_STEP = 500
+
+
+def plan(resources: Resources, context: WorkContext, params: PredictParams) -> FanOut:
+    file = _file(resources, params)
+    roles: dict[str, ColumnRole] = {}
+    if params.smiles_column is not None:
+        roles[params.smiles_column] = "smiles"
+    if params.id_column is not None:
+        roles[params.id_column] = "id"
+    specs, _ = write_parts(
+        resources,
+        context,
+        file.storage_key,
+        file.name,
+        format_=params.format,
+        roles=roles,
+        rows_per_part=params.chunk_rows,
+    )
+    return FanOut(chunks=specs)
+
+
+def run_chunk(
+    resources: Resources, context: WorkContext, params: PredictParams, chunk: ChunkSpec
+) -> dict[str, Any]:
+    """Predict the chunk's rows into a Parquet part; only its key and counts are given back."""
+    layout = Layout.load(resources.storage, context.job_id, context.attempt)
+    bundle = _bundle(resources, params)
+    cache = molecule_cache(resources)
+    key = _part_key(context, chunk)
+    rows = read_part(resources.storage, chunk)
+    failed = 0
+    tables = []
+    for start in range(0, len(rows), _STEP):
+        context.raise_if_cancelled()
+        batch = rows[start : start + _STEP]
+        found = bundle.predict_standardized([structure_of(row, layout) for row in batch], cache)
+        failed += sum(reason is not None for reason in found.reasons)
+        tables.append(pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)}))
+    with resources.storage.writer(key) as stream:
+        pq.write_table(pa.concat_tables(tables), stream, compression="zstd")
+    return {"key": key, "rows": len(rows), "failed": failed}
+
+
+def finalize(
+    resources: Resources,
+    context: WorkContext,
+    params: PredictParams,
+    results: Sequence[ChunkResult],
+) -> Outcome:
+    """Parts in order into predictions.parquet, predictions.csv and rejected.csv, streamed."""
+    started = time.monotonic()
+    layout = Layout.load(resources.storage, context.job_id, context.attempt)
+    bundle = _bundle(resources, params)
+    artifacts = Artifacts(resources.storage, context, _schema(bundle))
+    with artifacts:
+        for result in results:
+            context.raise_if_cancelled()
+            artifacts.add(_table_of(resources, bundle, layout, result))
+    _check(layout, artifacts)
+    files = artifacts.finish(_manifest(params, bundle, artifacts))
+    counts = {
+        "rows_total": artifacts.rows,
+        "rows_ok": artifacts.rows - artifacts.refused,
+        "rows_failed": artifacts.refused,
+    }
+    return Outcome(
+        result={
+            "model_id": str(params.model_id),
+            "model": params.model,
+            **counts,
+            "chunks": len(results),
+            "finalize_seconds": round(time.monotonic() - started, 2),
+        },
+        counts=counts,
+        commit=lambda session: session.add_all(files),
+    )
+
+
+def _file(resources: Resources, params: PredictParams) -> FileRow:
+    with resources.database.session() as session:
+        file_id = params.file_id
+        if params.dataset is not None:
+            file_id = session.get_one(DatasetRow, UUID(params.dataset)).file_id
+        file = session.get(FileRow, file_id)
+    if file is None:
+        raise NotFound(f"there is no file {file_id}")
+    return file
+
+
+def _bundle(resources: Resources, params: PredictParams) -> ModelBundle:
+    if params.model_id is None:
+        raise InvalidInput("a predict job needs a model")
+    return model_cache(resources).get(params.model_id)
+
+
+def _part_key(context: WorkContext, chunk: ChunkSpec) -> str:
+    part = chunk.source["key"].rsplit("/", 1)[1].removesuffix(".parquet")
+    name = f"predicted/{part}-{chunk.start_row}-{uuid4().hex[:8]}.parquet"
+    return keys.work(context.job_id, context.attempt, name)
+
+
+def _given(batch: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
+    """What a person knows a row by: its number, identifier and input."""
+    ids = layout.names("id")
+    return {
+        "row": pa.array([row["__row__"] for row in batch], pa.int64()),
+        "id": pa.array([row[ids[0]] if ids else None for row in batch], pa.string()),
+        "input": pa.array([shown_structure(row, layout) for row in batch], pa.string()),
+    }
+
+
+def _schema(bundle: ModelBundle) -> pa.Schema:
+    """Of the whole result, from an empty prediction."""
+    empty = answer_columns(bundle.manifest, bundle.predict_standardized([]))
+    given = {"row": pa.int64(), "id": pa.string(), "input": pa.string()}
+    fields = [pa.field(name, type_) for name, type_ in given.items()]
+    strings = {"status": pa.string()}
+    fields += [pa.field(n, strings.get(n, column.type)) for n, column in empty.items()]
+    return pa.schema(fields)
+
+
+def _table_of(
+    resources: Resources, bundle: ModelBundle, layout: Layout, result: ChunkResult
+) -> pa.Table:
+    """A chunk's part; for a chunk that failed, its rows with the reason."""
+    if result.state == "succeeded":
+        return pq.read_table(resources.storage.local_path(result.result["key"]))
+    batch = read_part(resources.storage, result.spec)
+    found = bundle.predict_standardized([result.reason or "not predicted"] * len(batch))
+    return pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)})
+
+
+def _check(layout: Layout, artifacts: "Artifacts") -> None:
+    if artifacts.rows != layout.rows:
+        raise RuntimeError(f"{layout.rows} rows in, {artifacts.rows} rows out")
+    if artifacts.refused == artifacts.rows:
+        reasons = [
+            FieldError(pointer=f"row {r}", code="refused", detail=why)
+            for r, why in artifacts.first_refusals
+        ]
+        raise InvalidInput(
+            f"none of the {artifacts.rows} rows could be predicted",
+            code="rows_refused",
+            remedy=f"The structures were read from column {layout.structure!r}; name another one "
+            "by smiles_column.",
+            errors=reasons,
+        )
+
+
+def _manifest(params: PredictParams, bundle: ModelBundle, artifacts: "Artifacts") -> dict[str, Any]:
+    return {
+        "model_id": str(params.model_id),
+        "model": bundle.manifest.name,
+        "params": params.model_dump(mode="json"),
+        "rows": artifacts.rows,
+        "refused": artifacts.refused,
+        "libraries": bundle.manifest.libraries,
+    }
