@@ -2,7 +2,8 @@
 
 import re
 from collections.abc import Sequence
-from typing import TypedDict
+
+from typing_extensions import TypedDict
 
 from app.core.errors import InvalidInput, UnknownName
 from app.datasets.params import ColumnRole

@@ -10,7 +10,11 @@ from psycopg.rows import DictRow, dict_row
 from sqlalchemy import Engine, create_engine, make_url
 from sqlalchemy.orm import Session
 
+from app.db import tables
+
 Cursor = psycopg.Cursor[DictRow]
+#: a row's foreign keys need every table known, whichever module was imported first
+METADATA = tables.Base.metadata
 
 
 class Database:
