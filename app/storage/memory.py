@@ -1,0 +1,61 @@
+"""Blobs in memory: the twin for tests and notebooks."""
+
+import io
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from app.core.errors import NotFound
+from app.storage.local import check_key
+
+
+class MemoryStorage:
+    """`local_path` writes a copy to a temporary folder that lives as long as the object."""
+
+    def __init__(self) -> None:
+        self._blobs: dict[str, bytes] = {}
+        self._folder = tempfile.TemporaryDirectory(prefix="retort-memory-")
+
+    def write(self, key: str, data: bytes) -> None:
+        self._blobs[check_key(key)] = data
+
+    def write_file(self, key: str, path: Path) -> None:
+        self.write(key, path.read_bytes())
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[BinaryIO]:
+        check_key(key)
+        buffer = io.BytesIO()
+        yield buffer
+        self._blobs[key] = buffer.getvalue()
+
+    def read(self, key: str) -> bytes:
+        if key not in self._blobs:
+            raise NotFound(f"there is no blob {key}")
+        return self._blobs[key]
+
+    def open(self, key: str) -> BinaryIO:
+        return io.BytesIO(self.read(key))
+
+    def local_path(self, key: str) -> Path:
+        path = Path(self._folder.name) / key
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(self.read(key))
+        return path
+
+    def exists(self, key: str) -> bool:
+        return key in self._blobs
+
+    def size(self, key: str) -> int:
+        return len(self.read(key))
+
+    def list(self, prefix: str) -> Iterator[str]:
+        return iter(sorted(key for key in self._blobs if key.startswith(prefix)))
+
+    def delete(self, prefix: str) -> int:
+        keys = list(self.list(prefix))
+        for key in keys:
+            del self._blobs[key]
+        return len(keys)

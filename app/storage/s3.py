@@ -1,0 +1,143 @@
+"""Blobs in an S3 bucket, through boto3: for clusters whose machines share no disk."""
+
+import hashlib
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO, cast
+
+from app.core.errors import NotFound, Retryable
+from app.core.settings import Settings
+from app.storage.local import check_key
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
+#: blobs kept on this machine for memory mapping; the oldest go first
+_CACHE_BYTES = 4 << 30
+
+
+class S3Storage:
+    """S3 makes an object visible as a whole, so writes are atomic; large ones are multipart.
+
+    `local_path` downloads once into a bounded folder: blobs never change.
+    """
+
+    def __init__(self, settings: Settings, *, cache_folder: Path | None = None) -> None:
+        self._bucket = settings.s3_bucket
+        self._settings = settings
+        name = hashlib.sha256(f"{settings.s3_endpoint}/{self._bucket}".encode()).hexdigest()[:12]
+        self._cache = cache_folder or Path(tempfile.gettempdir()) / f"retort-s3-{name}"
+        self._client: S3Client | None = None
+
+    @property
+    def client(self) -> "S3Client":
+        if self._client is None:
+            import boto3
+            from botocore.config import Config
+
+            self._client = boto3.client(
+                "s3",
+                endpoint_url=self._settings.s3_endpoint or None,
+                aws_access_key_id=self._settings.s3_key or None,
+                aws_secret_access_key=self._settings.s3_secret or None,
+                config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3}),
+            )
+        return self._client
+
+    def write(self, key: str, data: bytes) -> None:
+        with self._translated(key):
+            self.client.put_object(Bucket=self._bucket, Key=check_key(key), Body=data)
+
+    def write_file(self, key: str, path: Path) -> None:
+        with self._translated(key):
+            self.client.upload_file(str(path), self._bucket, check_key(key))
+
+    @contextmanager
+    def writer(self, key: str) -> Iterator[BinaryIO]:
+        check_key(key)
+        with tempfile.TemporaryFile() as stream:
+            yield cast("BinaryIO", stream)
+            stream.seek(0)
+            with self._translated(key):
+                self.client.upload_fileobj(stream, self._bucket, key)
+
+    def read(self, key: str) -> bytes:
+        with self.open(key) as stream:
+            return stream.read()
+
+    def open(self, key: str) -> BinaryIO:
+        return self.local_path(key).open("rb")
+
+    def local_path(self, key: str) -> Path:
+        path = self._cache / check_key(key)
+        if path.is_file():
+            return path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as stream:
+            temporary = Path(stream.name)
+        try:
+            with self._translated(key):
+                self.client.download_file(self._bucket, key, str(temporary))
+            temporary.replace(path)
+        finally:
+            temporary.unlink(missing_ok=True)
+        self._trim(path)
+        return path
+
+    def exists(self, key: str) -> bool:
+        try:
+            self._head(key)
+        except NotFound:
+            return False
+        return True
+
+    def size(self, key: str) -> int:
+        return int(self._head(key)["ContentLength"])
+
+    def list(self, prefix: str) -> Iterator[str]:
+        pages = self.client.get_paginator("list_objects_v2")
+        with self._translated(prefix):
+            for page in pages.paginate(Bucket=self._bucket, Prefix=prefix):
+                for entry in page.get("Contents", []):
+                    yield entry["Key"]
+
+    def delete(self, prefix: str) -> int:
+        keys = list(self.list(prefix))
+        for key in keys:
+            with self._translated(key):
+                self.client.delete_object(Bucket=self._bucket, Key=key)
+            (self._cache / key).unlink(missing_ok=True)
+        return len(keys)
+
+    def _head(self, key: str) -> Any:
+        with self._translated(key):
+            return self.client.head_object(Bucket=self._bucket, Key=check_key(key))
+
+    def _trim(self, newest: Path) -> None:
+        files = sorted(
+            (path for path in self._cache.rglob("*") if path.is_file() and path != newest),
+            key=lambda path: path.stat().st_mtime,
+        )
+        total = sum(path.stat().st_size for path in files) + newest.stat().st_size
+        while files and total > _CACHE_BYTES:
+            oldest = files.pop(0)
+            total -= oldest.stat().st_size
+            oldest.unlink(missing_ok=True)
+
+    @contextmanager
+    def _translated(self, key: str) -> Iterator[None]:
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            yield
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                raise NotFound(f"there is no blob {key}") from error
+            code = error.response["Error"]["Code"]
+            raise Retryable(f"the blob store refuses: {code}") from error
+        except (BotoCoreError, OSError) as error:
+            name = type(error).__name__
+            raise Retryable(f"the blob store does not answer: {name}") from error

@@ -1,0 +1,119 @@
+"""Every blob store keeps the port's promises; S3 against a real server process."""
+
+import subprocess
+import sys
+import time
+import urllib.request
+
+import boto3
+import pytest
+
+from app.core.errors import InvalidInput, NotFound, Retryable
+from app.core.settings import Settings
+from app.storage.local import LocalStorage
+from app.storage.memory import MemoryStorage
+from app.storage.s3 import S3Storage
+from workers.servers import free_port
+
+
+@pytest.fixture(scope="module")
+def s3_url():
+    port = free_port()
+    server = subprocess.Popen(
+        [sys.executable, "-m", "moto.server", "-p", str(port), "-H", "127.0.0.1"],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    url = f"http://127.0.0.1:{port}"
+    try:
+        for _ in range(200):
+            try:
+                urllib.request.urlopen(url, timeout=1)
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url
+    finally:
+        server.kill()
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def storage(request, tmp_path):
+    if request.param == "local":
+        return LocalStorage(tmp_path / "blobs")
+    if request.param == "memory":
+        return MemoryStorage()
+    url = request.getfixturevalue("s3_url")
+    settings = Settings(
+        s3_bucket=f"b-{tmp_path.name.replace('_', '-')[:40].lower().strip('-')}",
+        s3_endpoint=url,
+        s3_key="key",
+        s3_secret="secret",
+    )
+    client = boto3.client(
+        "s3",
+        endpoint_url=url,
+        aws_access_key_id="key",
+        aws_secret_access_key="secret",
+        region_name="us-east-1",
+    )
+    client.create_bucket(Bucket=settings.s3_bucket)
+    return S3Storage(settings, cache_folder=tmp_path / "cache")
+
+
+def test_what_is_written_is_read(storage, tmp_path):
+    storage.write("a/b.bin", b"bytes")
+    (tmp_path / "f").write_bytes(b"of a file")
+    storage.write_file("a/c.bin", tmp_path / "f")
+    assert storage.read("a/b.bin") == b"bytes"
+    assert storage.local_path("a/c.bin").read_bytes() == b"of a file"
+    assert storage.size("a/c.bin") == 9
+    with storage.open("a/b.bin") as stream:
+        assert stream.read(2) == b"by"
+
+
+def test_a_stream_becomes_a_blob_only_when_it_ends_well(storage):
+    with storage.writer("good") as stream:
+        stream.write(b"x" * 100_000)
+    assert storage.size("good") == 100_000
+    with pytest.raises(ZeroDivisionError), storage.writer("bad") as stream:
+        stream.write(b"half")
+        _ = 1 / 0
+    assert not storage.exists("bad")
+    assert list(storage.list("")) == ["good"]
+
+
+def test_a_missing_blob_is_not_found(storage):
+    assert not storage.exists("nothing/here")
+    for read in (storage.read, storage.local_path, storage.size, storage.open):
+        with pytest.raises(NotFound):
+            read("nothing/here")
+
+
+def test_lists_are_sorted_and_deletes_are_by_prefix(storage):
+    for key in ("m/2/b", "m/1/a", "n/1"):
+        storage.write(key, b"x")
+    assert list(storage.list("m/")) == ["m/1/a", "m/2/b"]
+    assert storage.delete("m/1/") == 1
+    assert list(storage.list("")) == ["m/2/b", "n/1"]
+
+
+@pytest.mark.parametrize("key", ["../escape", "/etc/passwd", "a/../../b", "", "a//b"])
+def test_keys_cannot_leave_the_store(storage, key):
+    with pytest.raises(InvalidInput):
+        storage.write(key, b"x")
+
+
+def test_an_unreachable_bucket_is_an_outage():
+    settings = Settings(
+        s3_bucket="b", s3_endpoint=f"http://127.0.0.1:{free_port()}", s3_key="k", s3_secret="s"
+    )
+    with pytest.raises(Retryable):
+        S3Storage(settings).write("a", b"x")
+
+
+def test_a_full_disk_is_an_outage(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_bytes(b"")
+    with pytest.raises(Retryable):
+        LocalStorage(blocked).write("a/b", b"x")
