@@ -144,7 +144,8 @@ class MlpModel:
             positive = torch.sigmoid(out).numpy()
             return [np.column_stack([1 - column, column]) for column in positive.T]
         return [
-            torch.softmax(logits, dim=1).numpy() for logits in torch.split(out, _widths(self._task), dim=1)
+            torch.softmax(logits, dim=1).numpy()
+            for logits in torch.split(out, _widths(self._task), dim=1)
         ]
 
     def save(self, folder: Path) -> None:
@@ -225,7 +226,7 @@ def _train(
     last = None
     if context.checkpoint_dir is not None:
         callbacks.append(
-            ModelCheckpoint(dirpath=context.checkpoint_dir, save_last=True, save_top_k=0)
+            ModelCheckpoint(dirpath=context.checkpoint_dir, save_last=True, save_top_k=1)
         )
         last = context.checkpoint_dir / "last.ckpt"
     trainer = lightning.Trainer(

@@ -41,8 +41,8 @@ class Scaling:
         values = values[:, kept]
         median = np.nanmedian(values, axis=0) if kept.any() else np.zeros(0)
         values = np.where(np.isnan(values), median.astype(np.float32), values)
-        low, high = values.min(axis=0, initial=np.inf), values.max(axis=0, initial=-np.inf)
-        absurd = np.maximum(np.abs(low), np.abs(high)) > _ABSURD
+        low, high = np.full(values.shape[1], -np.inf), np.full(values.shape[1], np.inf)
+        absurd = np.abs(values).max(axis=0, initial=0.0) > _ABSURD
         if absurd.any():
             low[absurd], high[absurd] = np.quantile(values[:, absurd], [_TAIL, 1 - _TAIL], axis=0)
         values = np.clip(values, low, high)

@@ -43,8 +43,12 @@ class SklearnAlgorithm(PerTargetAlgorithm):
         """An unfitted scikit-learn estimator for `task`."""
 
     def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+        from threadpoolctl import threadpool_limits
+
         labels = y if task == "regression" else y.astype(np.int64)
-        return self.estimator(task, context).fit(X, labels)
+        # OpenMP pools of several processes on the same cores wait for each other
+        with threadpool_limits(context.threads):
+            return self.estimator(task, context).fit(X, labels)
 
     @staticmethod
     def save_one(estimator: Any, path: Path) -> None:

@@ -5,14 +5,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 from app.core.errors import NotFound, Retryable
 from app.core.settings import Settings
 from app.storage.local import check_key
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
 #: blobs kept on this machine for memory mapping; the oldest go first
@@ -30,10 +27,10 @@ class S3Storage:
         self._settings = settings
         name = hashlib.sha256(f"{settings.s3_endpoint}/{self._bucket}".encode()).hexdigest()[:12]
         self._cache = cache_folder or Path(tempfile.gettempdir()) / f"retort-s3-{name}"
-        self._client: S3Client | None = None
+        self._client: Any = None
 
     @property
-    def client(self) -> "S3Client":
+    def client(self) -> Any:
         if self._client is None:
             import boto3
             from botocore.config import Config
