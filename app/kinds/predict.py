@@ -18,8 +18,7 @@ def resolve(
         model = resolve_model(session, new.project_id, params.model)
     new = with_params(new, model_id=str(model.id))
     if params.dataset is not None:
-        new, row = need_dataset(session, new, params.dataset)
-        return no_attach(with_params(new, dataset=str(row.id)))
+        return no_attach(need_dataset(session, new, params.dataset)[0])
     if params.file_id is not None:
         need_file(session, new, params.file_id, "/params/file_id")
     return no_attach(new)

@@ -26,6 +26,7 @@ class PredictParams(RequestModel):
     chunk_rows: int | None = Field(default=None, ge=1, le=1_000_000)
     #: resolved by the gateway when the job was accepted (never sent by clients)
     model_id: UUID | None = None
+    dataset_id: UUID | None = None
 
     @model_validator(mode="after")
     def _one_source(self) -> Self:

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -106,8 +106,8 @@ def finalize(
 def _file(resources: Resources, params: PredictParams) -> FileRow:
     with resources.database.session() as session:
         file_id = params.file_id
-        if params.dataset is not None:
-            file_id = session.get_one(DatasetRow, UUID(params.dataset)).file_id
+        if params.dataset_id is not None:
+            file_id = session.get_one(DatasetRow, params.dataset_id).file_id
         file = session.get(FileRow, file_id)
     if file is None:
         raise NotFound(f"there is no file {file_id}")

@@ -1,0 +1,76 @@
+# `make demo` on a bare machine is all it takes: Python 3.11 to 3.13 and make.
+
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+VENV := .venv
+PY := $(VENV)/bin/python
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+# the first interpreter of a version we support that can make virtual environments
+PROBE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
+PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
+	$$p -c '$(PROBE)' 2>/dev/null && echo $$p && break; done),\
+	$(error no Python 3.11, 3.12 or 3.13 with venv and pip was found))
+
+CLUSTER := $(PY) -m workers.embedded
+
+.PHONY: help install demo up run down status test check format bench lock clean
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+install: $(VENV)/.project ## the virtual environment, once
+
+$(VENV)/.python:
+	$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.locked: requirements.lock | $(VENV)/.python
+	@echo "Installing the locked set (one to three minutes, once) ..."
+	$(PY) -m pip install --quiet --no-compile -r requirements.lock
+	@touch $@
+
+$(VENV)/.project: pyproject.toml client/pyproject.toml $(VENV)/.locked
+	$(PY) -m pip install --quiet --no-deps -e . -e client
+	@touch $@
+
+demo: export RETORT_CONFIG ?= $(or $(RETORT_HOME),.retort)/client.json
+demo: up ## install, start, upload, train, tune, predict; leaves the cluster running
+	$(PY) examples/demo.py
+
+up: install ## start the cluster in the background; says so when it runs already
+	$(CLUSTER) up
+
+run: install ## run the cluster in this terminal; Ctrl-C drains it
+	$(CLUSTER) run
+
+down: install ## drain and stop: running jobs go back to their queues
+	$(CLUSTER) down
+
+status: install ## what runs, and where
+	@$(CLUSTER) status
+
+test: install ## every test but those that need a container engine
+	$(PY) -m pytest -m "not docker"
+
+check: install ## style, types, layers
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy
+	$(VENV)/bin/lint-imports
+
+format: install ## mend what ruff can
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench: install ## peers and limits, side by side
+	$(PY) -m benchmarks
+
+lock: install ## pin what is installed now
+	$(PY) deploy/lock.py > requirements.lock.new
+	mv requirements.lock.new requirements.lock
+	@touch $(VENV)/.locked $(VENV)/.project
+
+clean: ## caches and build outputs; the data folder .retort and .venv stay
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist .bench
+	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

@@ -1,0 +1,7 @@
+"""Fixtures for every test; nothing starts until a test asks for it."""
+
+pytest_plugins = [
+    "tests.support.servers",
+    "tests.support.resources",
+    "tests.support.cluster",
+]

@@ -1,0 +1,64 @@
+"""What the settings of the environment change in the cluster."""
+
+import pytest
+
+from app.core.settings import Settings
+from workers.embedded.cluster import Cluster
+from workers.embedded.home import Home
+
+POSTGRES = "postgresql://someone@db.example/retort"
+REDIS = "redis://broker.example/0"
+
+
+@pytest.fixture
+def cluster(tmp_path, monkeypatch):
+    def build(**environment):
+        for name in ("DATABASE_URL", "REDIS_URL", "CACHE_URL", "MLFLOW_TRACKING_URI", "PORT"):
+            monkeypatch.delenv(name, raising=False)
+            monkeypatch.delenv(f"RETORT_{name}", raising=False)
+        for name, value in environment.items():
+            monkeypatch.setenv(name, value)
+        return Cluster(Home(tmp_path).make(), Settings())
+
+    return build
+
+
+def test_servers_of_its_own_by_default(cluster):
+    assert list(cluster().servers()) == ["postgres", "redis", "cache"]
+
+
+def test_servers_that_the_environment_names_are_used_instead(cluster):
+    one = cluster(DATABASE_URL=POSTGRES, REDIS_URL=REDIS, CACHE_URL=REDIS[:-1] + "1")
+    assert one.servers() == {}
+    assert one.environment["RETORT_DATABASE_URL"] == POSTGRES
+    assert one.environment["RETORT_REDIS_URL"] == REDIS
+    assert one._mlflow_database().startswith("sqlite:///")
+
+
+def test_only_who_needs_a_secret_is_given_it(cluster):
+    one = cluster(DATABASE_URL=POSTGRES, REDIS_URL=REDIS, CACHE_URL=REDIS)
+    password = one.home.secret("flower")
+    assert password not in str(one.environment)
+    assert one._secrets_of("flower") == {"FLOWER_BASIC_AUTH": f"retort:{password}"}
+    assert one._secrets_of("cpu") == {}
+
+
+def test_another_mlflow_replaces_ours(cluster):
+    one = cluster(RETORT_MLFLOW_TRACKING_URI="http://mlflow.example")
+    assert "mlflow" not in {spec.name for spec in one.specs()}
+    assert one.addresses()["MLflow"] == "http://mlflow.example"
+    assert "mlflow" in {spec.name for spec in cluster().specs()}
+
+
+def test_workers_share_the_cores_with_their_threads(cluster, monkeypatch):
+    monkeypatch.setattr("workers.embedded.cluster.available_cores", lambda: 8)
+    one = cluster(
+        DATABASE_URL=POSTGRES, REDIS_URL=REDIS, CACHE_URL=REDIS, RETORT_WORKER_THREADS="4"
+    )
+    assert one.shape.cpu_children == one.shape.predict_children == 2
+    assert one.environment["OMP_NUM_THREADS"] == "4"
+
+
+def test_the_port_that_the_user_wants_and_an_address_that_can_be_opened(cluster):
+    one = cluster(RETORT_PORT="8123", RETORT_HOST="0.0.0.0")  # noqa: S104 - compared only
+    assert one.address("gateway") == "http://127.0.0.1:8123"
