@@ -1,5 +1,8 @@
 """scikit-learn estimators as algorithms: built by the plug-in, stored by skops, never pickled."""
 
+import io
+import re
+import zipfile
 from abc import abstractmethod
 from pathlib import Path
 from typing import Any
@@ -10,6 +13,8 @@ from numpy.typing import NDArray
 from app.algorithms.base import FitContext, Matrix
 from app.algorithms.per_target import PerTargetAlgorithm
 from app.core.errors import InvalidInput
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
 
 #: what skops may build beside plain numpy and scikit-learn's own public classes: skops flags these
 #: since they are compiled; they hold numbers only
@@ -35,6 +40,30 @@ _TRUSTED = frozenset(
 )
 
 
+def _repeatable(data: bytes) -> bytes:
+    """The same archive without what differs from run to run: times, and the memory addresses by
+    which skops names objects and their files (renumbered in the order of the schema).
+    """
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    schema = files.pop("schema.json").decode()
+    found = dict.fromkeys(re.findall(r'"__id__": (\d+)', schema))
+    numbers = {address: str(n) for n, address in enumerate(found)}
+
+    def renamed(match: re.Match[str]) -> str:
+        return f"{match[1]}{numbers.get(match[2], match[2])}"
+
+    schema = re.sub(r'("__id__": |"file": ")(\d+)', renamed, schema)
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name in sorted(files, key=lambda n: int(numbers.get(n.split(".")[0], "0"))):
+            stem, _, ending = name.partition(".")
+            entry = zipfile.ZipInfo(f"{numbers.get(stem, stem)}.{ending}", _EPOCH)
+            archive.writestr(entry, files[name])
+        archive.writestr(zipfile.ZipInfo("schema.json", _EPOCH), schema)
+    return buffer.getvalue()
+
+
 class SklearnAlgorithm(PerTargetAlgorithm):
     """Subclasses give the unfitted estimator."""
 
@@ -54,7 +83,7 @@ class SklearnAlgorithm(PerTargetAlgorithm):
     def save_one(estimator: Any, path: Path) -> None:
         import skops.io
 
-        skops.io.dump(estimator, path)
+        path.write_bytes(_repeatable(skops.io.dumps(estimator)))
 
     @staticmethod
     def load_one(path: Path) -> Any:

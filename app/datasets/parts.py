@@ -73,17 +73,17 @@ def write_parts(
     if -(-count // size) > MAX_CHUNKS:
         size = -(-count // MAX_CHUNKS)
     layout = Layout(format=kind, columns=columns, rows=count, rows_per_part=size, notes=notes)
-    rows = open_table(
-        resources.storage, file_key, file_name, resources.settings, format_=format_
-    ).rows
     specs = []
     names = [column["name"] for column in columns]
-    for number, batch in enumerate(_batches(rows, size)):
-        context.raise_if_cancelled()
-        key = keys.work(context.job_id, context.attempt, f"parts/{number:05d}.parquet")
-        _write_part(resources.storage, key, batch, names)
-        specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=len(batch)))
-        context.progress(batch[-1].row, count, stage="read", message="cutting the file into parts")
+    with open_table(
+        resources.storage, file_key, file_name, resources.settings, format_=format_
+    ) as table:
+        for number, batch in enumerate(_batches(table.rows, size)):
+            context.raise_if_cancelled()
+            key = keys.work(context.job_id, context.attempt, f"parts/{number:05d}.parquet")
+            _write_part(resources.storage, key, batch, names)
+            specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=len(batch)))
+            context.progress(batch[-1].row, count, stage="read", message="cutting into parts")
     layout.save(resources.storage, context.job_id, context.attempt)
     return specs, layout
 
@@ -106,21 +106,21 @@ def _survey(
     roles: dict[str, ColumnRole] | None,
 ) -> tuple[int, list[Column], str, list[str]]:
     """First pass: the number of rows, and roles from the first of them."""
-    table = open_table(resources.storage, key, name, resources.settings, format_=format_)
-    sample = list(islice(table.rows, _SAMPLE_ROWS))
-    if not sample:
-        raise InvalidInput(
-            "the file has a header but no data row",
-            code="no_rows",
-            remedy="Add at least one row below the header.",
-        )
-    columns = guess_columns(table.columns, [row.cells for row in sample], roles or {})
-    count = 0
-    for row in chain(sample, table.rows):
-        count = row.row
-        if count % 100_000 == 0:
-            context.raise_if_cancelled()
-    return count, columns, table.format, table.notes
+    with open_table(resources.storage, key, name, resources.settings, format_=format_) as table:
+        sample = list(islice(table.rows, _SAMPLE_ROWS))
+        if not sample:
+            raise InvalidInput(
+                "the file has a header but no data row",
+                code="no_rows",
+                remedy="Add at least one row below the header.",
+            )
+        columns = guess_columns(table.columns, [row.cells for row in sample], roles or {})
+        count = 0
+        for row in chain(sample, table.rows):
+            count = row.row
+            if count % 100_000 == 0:
+                context.raise_if_cancelled()
+        return count, columns, table.format, table.notes
 
 
 def _batches(rows: Iterator[SourceRow], size: int) -> Iterator[list[SourceRow]]:

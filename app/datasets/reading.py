@@ -5,7 +5,7 @@ import gzip
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import BinaryIO, Literal, cast
+from typing import BinaryIO, Literal, Self, cast
 
 from app.core.errors import InvalidInput, PayloadTooLarge
 from app.core.settings import Settings
@@ -31,12 +31,19 @@ class SourceRow:
 
 @dataclass(kw_only=True)
 class Table:
-    """An opened file: its columns, and its rows once."""
+    """An opened file: its columns, and its rows once. A context manager that closes the file."""
 
     format: Literal["csv", "sdf"]
     columns: list[str]
     rows: Iterator[SourceRow]
+    stream: io.TextIOWrapper
     notes: list[str] = field(default_factory=list)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stream.close()
 
 
 def open_table(
@@ -67,9 +74,15 @@ def open_table(
 class _Limited(io.RawIOBase):
     """Raises PayloadTooLarge once more bytes came out than allowed (a decompression bomb)."""
 
-    def __init__(self, stream: BinaryIO, limit: int) -> None:
+    def __init__(self, stream: BinaryIO, limit: int, raw: BinaryIO) -> None:
         self._stream = stream
+        self._raw = raw
         self._left = limit
+
+    def close(self) -> None:
+        self._stream.close()
+        self._raw.close()
+        super().close()
 
     def readable(self) -> bool:
         return True
@@ -96,7 +109,7 @@ def _open(storage: Storage, key: str, settings: Settings) -> tuple[io.BufferedRe
     raw.seek(0)
     zipped = start == _GZIP
     source = cast("BinaryIO", gzip.GzipFile(fileobj=raw)) if zipped else raw
-    limited = _Limited(source, settings.max_decompressed_bytes)
+    limited = _Limited(source, settings.max_decompressed_bytes, raw)
     return io.BufferedReader(limited, _SNIFF_BYTES), ["gzip"] if zipped else []
 
 
@@ -132,7 +145,11 @@ def _open_csv(text: io.TextIOWrapper, head: bytes, settings: Settings, notes: li
     if not any(header):
         raise InvalidInput("the first line names no column", remedy="Begin with a header line.")
     return Table(
-        format="csv", columns=columns, rows=_csv_rows(reader, columns, settings), notes=notes
+        format="csv",
+        columns=columns,
+        rows=_csv_rows(reader, columns, settings),
+        stream=text,
+        notes=notes,
     )
 
 
@@ -193,7 +210,7 @@ def _open_sdf(text: io.TextIOWrapper, settings: Settings, notes: list[str]) -> T
         yield from head
         yield from records
 
-    return Table(format="sdf", columns=columns, rows=rows(), notes=notes)
+    return Table(format="sdf", columns=columns, rows=rows(), stream=text, notes=notes)
 
 
 def _sdf_records(text: io.TextIOWrapper, settings: Settings) -> Iterator[SourceRow]:

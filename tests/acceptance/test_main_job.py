@@ -199,7 +199,7 @@ def test_a_file_that_cannot_be_used_is_explained(client, tmp_path, name, content
     ("params", "words"),
     [
         ({"targets": ["solubillity"]}, "no target column"),
-        ({"targets": ["Compound ID"]}, "no target column"),
+        ({"targets": ["Compound ID"]}, "different values"),
         ({"split": {"name": "column", "params": {"column": "fold"}}}, "no column"),
         ({"task": "binary", "targets": [ESOL_TARGET]}, "different values"),
     ],
