@@ -61,17 +61,18 @@ async def authenticate(
     return principal
 
 
-def _resources(request: Request) -> Resources:
+# coroutines, because FastAPI sends plain functions to the threadpool: a hop each per request
+async def _resources(request: Request) -> Resources:
     resources: Resources = request.app.state.resources
     return resources
 
 
-def _dispatcher(request: Request) -> Dispatcher:
+async def _dispatcher(request: Request) -> Dispatcher:
     dispatcher: Dispatcher = request.app.state.dispatcher
     return dispatcher
 
 
-def _notifier(request: Request) -> JobNotifier:
+async def _notifier(request: Request) -> JobNotifier:
     notifier: JobNotifier = request.app.state.notifier
     return notifier
 

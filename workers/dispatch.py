@@ -7,17 +7,20 @@ import logging
 import queue
 import threading
 from collections.abc import Sequence
-from typing import Any
 
 from celery import Celery, chord, group
+from redis import Redis
 
 from app.jobs.model import Job
 from app.jobs.sweeper import ChunkRef
+from workers.wire import push_jobs
 
 logger = logging.getLogger(__name__)
 
+_MAX_BATCH = 200
 
-def send_job(celery: Celery, job: Job, *, producer: Any = None) -> None:
+
+def send_job(celery: Celery, job: Job) -> None:
     """The Celery task id is job id + attempt, so that Flower shows which attempt runs."""
     celery.send_task(
         f"retort.{job.kind}",
@@ -25,7 +28,6 @@ def send_job(celery: Celery, job: Job, *, producer: Any = None) -> None:
         task_id=f"{job.id}.{job.attempt + 1}",
         queue=job.queue,
         ignore_result=True,
-        producer=producer,
         retry=False,
     )
 
@@ -75,8 +77,8 @@ def _chunk_id(job: Job, number: int) -> str:
 
 
 class Dispatcher:
-    """The gateway's relay: accepts jobs without waiting, publishes from a thread of its own over
-    one kept connection. Bounded: when it is full, jobs are left to the sweeper.
+    """The gateway's relay: accepts jobs without waiting, publishes from a thread of its own, all
+    that have gathered at once. Bounded: when it is full, jobs are left to the sweeper.
     """
 
     def __init__(self, celery: Celery | None = None) -> None:
@@ -85,6 +87,8 @@ class Dispatcher:
 
             celery = celery_app
         self._celery = celery
+        url = str(celery.conf.broker_url)
+        self._redis: Redis[bytes] | None = Redis.from_url(url) if url.startswith("redis") else None
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=10_000)
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
@@ -103,17 +107,31 @@ class Dispatcher:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while True:
+        while (job := self._jobs.get()) is not None:
+            batch = [job]
+            stop = self._gather(batch)
             try:
-                with self._celery.connection_for_write() as connection:
-                    producer = self._celery.amqp.Producer(connection)
-                    if self._relay(producer):
-                        return
+                self._publish(batch)
             except Exception:
                 logger.warning("publishing failed; the sweeper sends it again", exc_info=True)
+            if stop:
+                return
 
-    def _relay(self, producer: Any) -> bool:
-        """True when asked to stop."""
-        while (job := self._jobs.get()) is not None:
-            send_job(self._celery, job, producer=producer)
-        return True
+    def _gather(self, batch: list[Job]) -> bool:
+        """Add what has arrived meanwhile; True when asked to stop."""
+        while len(batch) < _MAX_BATCH:
+            try:
+                job = self._jobs.get_nowait()
+            except queue.Empty:
+                return False
+            if job is None:
+                return True
+            batch.append(job)
+        return False
+
+    def _publish(self, batch: Sequence[Job]) -> None:
+        if self._redis is not None:
+            push_jobs(self._redis, batch)
+            return
+        for job in batch:
+            send_job(self._celery, job)

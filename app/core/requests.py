@@ -1,6 +1,6 @@
 """Base of every typed request body and of plug-in references in them."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +12,10 @@ class RequestModel(BaseModel):
     """Frozen; unknown fields are refused (422 naming the field)."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    def __deepcopy__(self, memo: dict[int, Any] | None = None) -> Self:
+        """Immutable, so its own copy: pydantic copies defaults for every request."""
+        return self
 
 
 class PluginSpec(RequestModel):

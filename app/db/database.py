@@ -24,7 +24,7 @@ class Database:
     that broke is thrown away, so that a restarted Postgres is found again by the next block.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 5, max_overflow: int = 10) -> None:
+    def __init__(self, url: str, *, pool_size: int = 20, max_overflow: int = 20) -> None:
         self.url = make_url(url).set(drivername="postgresql+psycopg")
         self._pool_size = pool_size
         self._max_overflow = max_overflow

@@ -14,7 +14,7 @@ def resolve(
 ) -> tuple[NewJob, Attach | None]:
     del resources
     check_features(params.features)
-    return no_attach(need_dataset(session, new, params.dataset)[0])
+    return no_attach(need_dataset(session, new, params.dataset))
 
 
 FEATURIZE = JobKind(

@@ -37,7 +37,7 @@ def resolve(
                 f"{params.n_trials} trials are more than the {limit} allowed here",
                 remedy="Ask for fewer trials, or the operator for a higher MAX_TRIALS.",
             )
-    new, _ = need_dataset(session, new, params.dataset)
+    new = need_dataset(session, new, params.dataset)
     return no_attach(choose_queue(resources, new, algorithm, params))
 
 

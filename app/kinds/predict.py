@@ -18,7 +18,7 @@ def resolve(
         model = resolve_model(session, new.project_id, params.model)
     new = with_params(new, model_id=str(model.id))
     if params.dataset is not None:
-        return no_attach(need_dataset(session, new, params.dataset)[0])
+        return no_attach(need_dataset(session, new, params.dataset))
     if params.file_id is not None:
         need_file(session, new, params.file_id, "/params/file_id")
     return no_attach(new)

@@ -23,7 +23,7 @@ def resolve(
     check_features(params.features)
     with field("/params/split"):
         splitters.get(params.split.name).from_values(params.split.params)
-    new, _ = need_dataset(session, new, params.dataset)
+    new = need_dataset(session, new, params.dataset)
     return no_attach(choose_queue(resources, new, algorithm, params))
 
 

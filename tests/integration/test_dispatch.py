@@ -1,0 +1,77 @@
+"""Messages: what we write directly is what Celery itself writes, and a queue name is checked."""
+
+import base64
+import json
+import time
+
+import pytest
+
+from app.db.base import DEFAULT_PROJECT_ID
+from app.jobs.submit import NewJob, submit_job
+from workers.dispatch import Dispatcher, send_job
+from workers.wire import push_jobs
+
+
+@pytest.fixture
+def celery(resources):
+    from workers.celery_app import create_celery
+
+    return create_celery(resources.settings)
+
+
+@pytest.fixture
+def job(resources):
+    new = NewJob(
+        project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="t"
+    )
+    return submit_job(resources.database, new).job
+
+
+def popped(resources):
+    message = json.loads(resources.redis.rpop("cpu"))
+    message["body"] = json.loads(base64.b64decode(message["body"]))
+    message["properties"].pop("delivery_tag")
+    message["properties"].pop("reply_to")
+    message["headers"].pop("origin")
+    return message
+
+
+def test_our_message_is_celerys_message(resources, celery, job):
+    send_job(celery, job)
+    push_jobs(resources.redis, [job])
+    theirs, ours = popped(resources), popped(resources)
+    assert ours == theirs
+
+
+def test_the_relay_publishes_all_that_it_was_given(resources, celery, job):
+    relay = Dispatcher(celery)
+    relay.start()
+    for _ in range(500):
+        relay.enqueue(job)
+    relay.close()
+    assert resources.redis.llen("cpu") == 500
+
+
+def test_a_broker_that_is_away_costs_the_client_nothing(resources, job, monkeypatch):
+    from app.core.settings import Settings
+    from workers.celery_app import create_celery
+    from workers.servers import free_port
+
+    settings = Settings(broker_url=f"redis://127.0.0.1:{free_port()}/0")
+    relay = Dispatcher(create_celery(settings))
+    relay.start()
+    started = time.monotonic()
+    relay.enqueue(job)
+    assert time.monotonic() - started < 0.5
+    relay.close()
+
+
+def test_another_broker_goes_through_celery(celery, job, monkeypatch):
+    celery.conf.broker_url = "memory://"
+    relay = Dispatcher(celery)
+    sent = []
+    monkeypatch.setattr("workers.dispatch.send_job", lambda _celery, job: sent.append(job.id))
+    relay.start()
+    relay.enqueue(job)
+    relay.close()
+    assert sent == [job.id]
