@@ -3,7 +3,6 @@
 from typing import Any
 
 from app.prediction.interactive import answer
-
 from app.resources import get_resources
 from workers.celery_app import celery_app
 from workers.interactive import reply

@@ -2,12 +2,11 @@
 
 import logging
 
-from app.training.track import pending_models, track_model
-
 from app.core.errors import RetortError
 from app.jobs.clean_up import clean_up as clean_up_rows
 from app.jobs.sweeper import sweep as sweep_once
 from app.resources import get_resources
+from app.training.track import pending_models, track_model
 from workers.broker import empty_queues
 from workers.celery_app import celery_app
 from workers.dispatch import send_chunk, send_finalize, send_job

@@ -1,5 +1,6 @@
 """train: one algorithm on one split of one data set becomes a model version."""
 
+import shutil
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     _tell(context, "save", headline(task, metrics))
     model_id = new_id()
     saved = bundle.save(resources.storage, model_id, extra)
+    shutil.rmtree(_checkpoint_dir(context), ignore_errors=True)
     facts = {
         "model_id": str(model_id),
         "algorithm": algorithm.name,
@@ -155,9 +157,14 @@ def _fit(
             threads=resources.settings.worker_threads,
             device=_device(resources, params),
             work=context,
-            checkpoint_dir=Path(gettempdir()) / f"retort-checkpoints-{context.job_id}",
+            checkpoint_dir=_checkpoint_dir(context),
         ),
     )
+
+
+def _checkpoint_dir(context: WorkContext) -> Path:
+    """Outlives a crash of the process on this machine; removed once the model is stored."""
+    return Path(gettempdir()) / f"retort-checkpoints-{context.job_id}"
 
 
 def _device(resources: Resources, params: TrainParams) -> Any:
