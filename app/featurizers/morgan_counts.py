@@ -5,10 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
 
-from app.core.plugin import PluginParams
 from app.featurizers.base import Featurizer, featurizers
+from app.featurizers.morgan_generator import MorganParams, morgan_generator
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -24,14 +23,8 @@ class MorganCounts(Featurizer):
     reference = "Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742; RDKit GetMorganGenerator"
     output = "counts"
 
-    class Params(PluginParams):
-        #: bonds around each atom; 2 is ECFC4
-        radius: int = Field(default=2, ge=0, le=6)
-        #: columns
-        fp_size: int = Field(default=2048, ge=64, le=16384)
-        use_chirality: bool = False
-        #: pharmacophoric atom types instead of elements (FCFC)
-        use_features: bool = False
+    class Params(MorganParams):
+        """Radius, columns, chirality, features."""
 
     def columns(self) -> list[str]:
         return [f"morgan_count_{column}" for column in range(self.params.fp_size)]
@@ -41,6 +34,4 @@ class MorganCounts(Featurizer):
 
     @cached_property
     def _generator(self) -> Any:
-        from app.featurizers.morgan_generator import morgan_generator
-
         return morgan_generator(self.params)

@@ -1,9 +1,23 @@
-"""RDKit's Morgan generator from our parameters; shared by the bit and the count fingerprint."""
+"""RDKit's Morgan generator and its parameters; shared by the bit and the count fingerprint."""
 
 from typing import Any
 
+from pydantic import Field
 
-def morgan_generator(params: Any) -> Any:
+from app.core.plugin import PluginParams
+
+
+class MorganParams(PluginParams):
+    #: bonds around each atom; 2 is ECFP4 or ECFC4
+    radius: int = Field(default=2, ge=0, le=6)
+    #: columns
+    fp_size: int = Field(default=2048, ge=64, le=16384)
+    use_chirality: bool = False
+    #: pharmacophoric atom types instead of elements (FCFP, FCFC)
+    use_features: bool = False
+
+
+def morgan_generator(params: MorganParams) -> Any:
     from rdkit.Chem import rdFingerprintGenerator
 
     invariants = (
