@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from workers.embedded.home import Home
-from workers.embedded.state import read_state
+from workers.embedded.state import is_supervised, read_state
 from workers.processes import Shape, processes
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -200,7 +200,8 @@ def test_ctrl_c_in_the_foreground_drains(cluster):
             stderr=log,
             start_new_session=True,
         )
-    until(cluster.home.state.exists)
+    # an earlier run's state file may be there: the lock says that this one has begun
+    until(lambda: is_supervised(cluster.home))
     assert cluster.run("wait").returncode == 0
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does
     assert process.wait(90) == 0
