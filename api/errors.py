@@ -28,6 +28,7 @@ STATUS: dict[type[RetortError], int] = {
     errors.IdempotencyMismatch: 422,
     errors.IdempotencyInProgress: 409,
     errors.PayloadTooLarge: 413,
+    errors.TooManyJobs: 429,
     errors.Unavailable: 503,
     errors.Retryable: 503,
     errors.RetortError: 500,

@@ -9,7 +9,7 @@ from celery.signals import setup_logging, worker_process_init
 from app.core.settings import Settings, get_settings
 from workers.bootsteps import LeaseKeeper
 from workers.logs import configure_logging
-from workers.queues import CONTROL, QUEUES
+from workers.queues import CONTROL, LEVELS, QUEUES
 
 #: every module of tasks/ (a test compares); names only, the layers forbid the import
 TASK_MODULES = (
@@ -21,6 +21,10 @@ TASK_MODULES = (
     "tasks.predict",
     "tasks.train",
 )
+
+#: how often beat asks for them
+TRACK_SECONDS = 15.0
+CLEAN_UP_SECONDS = 3600.0
 
 
 def _configuration(settings: Settings) -> dict[str, Any]:
@@ -53,6 +57,9 @@ def _configuration(settings: Settings) -> dict[str, Any]:
         "broker_connection_max_retries": None,
         "broker_transport_options": {
             "visibility_timeout": settings.hard_time_limit + 3600,
+            # one list per priority; among equals a worker's queues take turns
+            "priority_steps": list(range(LEVELS)),
+            "queue_order_strategy": "round_robin",
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
@@ -72,17 +79,18 @@ def _configuration(settings: Settings) -> dict[str, Any]:
             "sweep": {
                 "task": "retort.sweep",
                 "schedule": settings.sweep_seconds,
-                "options": {"queue": CONTROL, "expires": settings.sweep_seconds},
+                # no `expires`: it compares the clocks of two machines
+                "options": {"queue": CONTROL},
             },
             "track-models": {
                 "task": "retort.track_models",
-                "schedule": 15.0,
-                "options": {"queue": CONTROL, "expires": 15.0},
+                "schedule": TRACK_SECONDS,
+                "options": {"queue": CONTROL},
             },
             "clean-up": {
                 "task": "retort.clean_up",
-                "schedule": 3600.0,
-                "options": {"queue": CONTROL, "expires": 3600.0},
+                "schedule": CLEAN_UP_SECONDS,
+                "options": {"queue": CONTROL},
             },
         },
     }

@@ -11,8 +11,10 @@ from collections.abc import Sequence
 from celery import Celery, chord, group
 from redis import Redis
 
+from app.jobs.chunks import queue_of
 from app.jobs.model import Job
 from app.jobs.sweeper import ChunkRef
+from workers.queues import redis_level
 from workers.wire import push_jobs
 
 logger = logging.getLogger(__name__)
@@ -27,6 +29,7 @@ def send_job(celery: Celery, job: Job) -> None:
         args=(str(job.id),),
         task_id=f"{job.id}.{job.attempt + 1}",
         queue=job.queue,
+        priority=_broker_priority(celery, job.priority),
         ignore_result=True,
         retry=False,
     )
@@ -37,6 +40,7 @@ def send_chunk(celery: Celery, ref: ChunkRef) -> None:
         f"retort.{ref.kind}_chunk",
         args=(str(ref.job_id), ref.chunk),
         queue=ref.queue,
+        priority=_broker_priority(celery, ref.priority),
         ignore_result=True,
         retry=False,
     )
@@ -47,6 +51,7 @@ def send_finalize(celery: Celery, job: Job) -> None:
         f"retort.{job.kind}_finalize",
         args=(str(job.id),),
         queue=job.queue,
+        priority=_broker_priority(celery, job.priority),
         ignore_result=True,
         retry=False,
     )
@@ -54,12 +59,18 @@ def send_finalize(celery: Celery, job: Job) -> None:
 
 def send_chord(celery: Celery, job: Job, chunks: Sequence[int]) -> None:
     """All chunks as the header of a chord whose body finalizes the job."""
+    priority = _broker_priority(celery, job.priority)
     header = group(
         celery.signature(
             f"retort.{job.kind}_chunk",
             args=(str(job.id), number),
             immutable=True,
-            options={"queue": job.queue, "ignore_result": False, "task_id": _chunk_id(job, number)},
+            options={
+                "queue": queue_of(job.queue, number),
+                "priority": priority,
+                "ignore_result": False,
+                "task_id": _chunk_id(job, number),
+            },
         )
         for number in chunks
     )
@@ -67,9 +78,18 @@ def send_chord(celery: Celery, job: Job, chunks: Sequence[int]) -> None:
         f"retort.{job.kind}_finalize",
         args=(str(job.id),),
         immutable=True,
-        options={"queue": job.queue, "ignore_result": True},
+        options={"queue": job.queue, "priority": priority, "ignore_result": True},
     )
     chord(header, app=celery)(body)
+
+
+def _broker_priority(celery: Celery, priority: int) -> int:
+    """As the broker counts: RabbitMQ takes the highest first, kombu on Redis the lowest."""
+    return redis_level(priority) if _on_redis(celery) else priority
+
+
+def _on_redis(celery: Celery) -> bool:
+    return str(celery.conf.broker_url).startswith("redis")
 
 
 def _chunk_id(job: Job, number: int) -> str:
@@ -87,8 +107,9 @@ class Dispatcher:
 
             celery = celery_app
         self._celery = celery
-        url = str(celery.conf.broker_url)
-        self._redis: Redis[bytes] | None = Redis.from_url(url) if url.startswith("redis") else None
+        self._redis: Redis[bytes] | None = (
+            Redis.from_url(str(celery.conf.broker_url)) if _on_redis(celery) else None
+        )
         self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=10_000)
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 

@@ -1,7 +1,8 @@
 """How a worker's parent tells its children that the worker is shutting down.
 
 A file, because it reaches forked and spawned children alike, and a child whose interpreter lock
-is held by C code finds it later; the path travels in the environment.
+is held by C code finds it later; the path travels in the environment. In it stands the reading of
+the machine's monotonic clock, which all processes share and nobody can set.
 """
 
 import os
@@ -24,7 +25,9 @@ def prepare(boot_id: str) -> Path:
 def begin() -> None:
     """Called in the parent at SIGTERM."""
     if path := os.environ.get(_VARIABLE):
-        Path(path).touch()
+        fresh = Path(f"{path}.new")
+        fresh.write_text(str(time.monotonic()))
+        fresh.replace(path)
 
 
 def end() -> None:
@@ -32,13 +35,15 @@ def end() -> None:
         Path(path).unlink(missing_ok=True)
 
 
+def seconds_since_begin() -> float:
+    """Since the worker was told to end; minus infinity while it was not."""
+    path = os.environ.get(_VARIABLE)
+    try:
+        return time.monotonic() - float(Path(path).read_text()) if path else float("-inf")
+    except FileNotFoundError:
+        return float("-inf")
+
+
 def is_draining() -> bool:
     """In a child: whether the grace since the signal is over."""
-    path = os.environ.get(_VARIABLE)
-    if not path:
-        return False
-    try:
-        since = Path(path).stat().st_mtime
-    except FileNotFoundError:
-        return False
-    return time.time() - since > GRACE_SECONDS
+    return seconds_since_begin() > GRACE_SECONDS

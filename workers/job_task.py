@@ -13,9 +13,17 @@ from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.jobs import chunks as chunk_store
 from app.jobs.claim import Owner, claim_finalize, claim_job
 from app.jobs.context import ChunkContext, Drained, JobContext
-from app.jobs.finish import end_badly, problem_of, put_back, succeed
+from app.jobs.finish import (
+    MAX_OUTAGES,
+    backoff_seconds,
+    end_badly,
+    problem_of,
+    put_back,
+    succeed,
+)
 from app.jobs.model import Chunk, Job
 from app.jobs.outages import is_outage
+from app.jobs.store import get_job
 from app.kinds import KINDS
 from app.resources import Resources, get_resources
 from workers import draining
@@ -28,8 +36,6 @@ Run = Callable[[Resources, WorkContext, Any], Outcome]
 Plan = Callable[[Resources, WorkContext, Any], FanOut]
 RunChunk = Callable[[Resources, WorkContext, Any, ChunkSpec], dict[str, Any]]
 Finalize = Callable[[Resources, WorkContext, Any, Sequence[ChunkResult]], Outcome]
-
-_CHUNK_RETRY_SECONDS = 10.0
 
 
 def run_job(job_id: str, run: Run) -> None:
@@ -45,7 +51,9 @@ def run_plan(job_id: str, plan: Plan, finalize: Finalize) -> None:
         if not fan_out.chunks:
             return finalize(resources, context, params, [])
         context.flush()
-        numbers = chunk_store.fan_out(resources.database, context.job, fan_out)
+        settings = resources.settings
+        limit = chunk_store.TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
+        numbers = chunk_store.fan_out(resources.database, context.job, fan_out, limit)
         _send(lambda celery: send_chord(celery, context.job, numbers))
         return None
 
@@ -136,8 +144,19 @@ def _work(resources: Resources, job: Job, step: Step) -> None:
         ready = _end_job(resources, job, error)
     else:
         logger.info("job %s succeeded", job.id)
-        resources.storage.delete(f"work/{job.id}/")
     _publish(ready)
+    _forget_work(resources, job)
+
+
+def _forget_work(resources: Resources, job: Job) -> None:
+    """Parts and checkpoints of a job that has ended; what stays is found by `retort.clean_up`."""
+    try:
+        if get_job(resources.database, job.project_id, job.id).is_terminal:
+            resources.storage.delete(f"work/{job.id}/")
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        logger.warning("work files of job %s stay for now: %s", job.id, error)
 
 
 def _end_job(resources: Resources, job: Job, error: Exception) -> list[Job]:
@@ -165,10 +184,9 @@ def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
             chunk_store.put_back_chunk(db, chunk)
         elif isinstance(error, JobCancelled):
             chunk_store.cancel_chunk(db, chunk, problem_of(error))
-        elif is_outage(error) and chunk.attempt < resources.settings.max_attempts:
-            chunk_store.retry_chunk(
-                db, chunk, after_seconds=_CHUNK_RETRY_SECONDS, problem=problem_of(error)
-            )
+        elif is_outage(error) and chunk.attempt <= MAX_OUTAGES:
+            delay = backoff_seconds(chunk.attempt - 1, error)
+            chunk_store.retry_chunk(db, chunk, after_seconds=delay, problem=problem_of(error))
         else:
             chunk_store.fail_chunk(db, chunk, problem_of(error))
     except LeaseLost:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
-from workers.queues import CONTROL, CPU, GPU, PREDICT, PREDICT_NOW
+from workers.queues import CONTROL, CPU, GPU, PREDICT, PREDICT_NOW, consumed_with
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +38,8 @@ class ProcessSpec:
     command: tuple[str, ...]
     #: settings of this process alone
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
-    #: the queue that it consumes, for workers
-    queue: str | None = None
+    #: the queues that it consumes, for workers
+    queues: tuple[str, ...] = ()
     #: how long it may take to end in peace, in seconds
     drain_seconds: float = 10.0
 
@@ -91,12 +91,13 @@ def available_cores() -> int:
 def _worker(
     name: str, queue: str, children: int | str, environment: Mapping[str, str] | None = None
 ) -> ProcessSpec:
-    options = ("-n", f"{name}@%h", "-Q", queue, "-c", str(children))
+    queues = consumed_with(queue)
+    options = ("-n", f"{name}@%h", "-Q", ",".join(queues), "-c", str(children))
     return ProcessSpec(
         name=name,
         command=(*_CELERY, "worker", *options, "--without-gossip", "--without-mingle"),
         environment=MappingProxyType(dict(environment or {})),
-        queue=queue,
+        queues=queues,
         drain_seconds=_WORKER_DRAIN_SECONDS,
     )
 

@@ -16,6 +16,7 @@ import orjson
 from redis import Redis
 
 from app.jobs.model import Job
+from workers.queues import redis_level, redis_list
 
 _ORIGIN = f"{os.getpid()}@{socket.gethostname()}"
 
@@ -56,7 +57,7 @@ def job_message(job: Job) -> bytes:
             "reply_to": "",
             "delivery_mode": 2,
             "delivery_info": {"exchange": "", "routing_key": job.queue},
-            "priority": 0,
+            "priority": redis_level(job.priority),
             "body_encoding": "base64",
             "delivery_tag": str(uuid4()),
         },
@@ -68,5 +69,5 @@ def push_jobs(client: "Redis[bytes]", jobs: Iterable[Job]) -> None:
     """One round trip for all of them."""
     with client.pipeline(transaction=False) as pipe:
         for job in jobs:
-            pipe.lpush(job.queue, job_message(job))
+            pipe.lpush(redis_list(job.queue, job.priority), job_message(job))
         pipe.execute()

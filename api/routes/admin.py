@@ -9,14 +9,16 @@ from api.responses import json_response
 from api.schemas.problem import PROBLEMS
 from app.jobs.store import queue_figures
 from app.jobs.workers import alive_workers
-from workers.queues import NAMES
+from workers.queues import CONTROL, DIVIDED, PREDICT_NOW
 
 router = APIRouter(prefix="/admin", tags=["admin"], responses=PROBLEMS)
 
 
 @router.get("/queues")
 def queues(caller: Caller, resources: WithResources) -> Response:
-    """Per queue: jobs queued and running, age of the oldest (s), workers alive."""
+    """Per queue: jobs queued and running, age of the oldest (s), workers alive. The lines of
+    later chunks belong to the queue of their job.
+    """
     del caller
     workers_alive = alive_workers(resources.cache)
     figures: dict[str, dict[str, Any]] = {
@@ -30,7 +32,7 @@ def queues(caller: Caller, resources: WithResources) -> Response:
             "oldest_seconds": figures.get(name, {}).get("oldest_seconds", 0.0),
             "workers": sum(name in worker.queues for worker in workers_alive),
         }
-        for name in NAMES
+        for name in (*DIVIDED, PREDICT_NOW, CONTROL)
     ]
     return json_response({"items": items})
 

@@ -132,6 +132,13 @@ class PayloadTooLarge(RetortError):
     remedy = "Split the file, compress it (.gz), or ask the operator to raise the limit."
 
 
+class TooManyJobs(RetortError):
+    code = "too_many_jobs"
+    title = "Too many jobs are waiting"
+    remedy = "Send it again after the seconds named in Retry-After, when some have started."
+    retryable = True
+
+
 class Unavailable(RetortError):
     """A part of the cluster does not answer in time; waiting helps."""
 

@@ -90,6 +90,16 @@ class Settings(BaseSettings):
     max_attempts: int = Field(default=3, ge=1, le=100)
     #: After so many crashes a job (or chunk) is quarantined
     max_crashes: int = Field(default=2, ge=1)
+    #: A chunk of rows that runs longer than this plus `row_seconds` a row hangs: its process is
+    #: killed and the chunk divided until the row is found
+    chunk_seconds: float = Field(default=60.0, gt=0)
+    row_seconds: float = Field(default=0.5, ge=0)
+    #: A child process that holds more is killed; 0: four fifths of the machine's (or container's)
+    max_child_memory_bytes: int = Field(default=0, ge=0)
+    #: After SIGTERM a worker gives its children so long to end or put back their work (seconds)
+    drain_seconds: float = Field(default=25.0, gt=5)
+    #: Jobs that one caller may have waiting; more are answered with 429
+    max_waiting_jobs: int = Field(default=10_000, ge=1)
     #: A task that runs longer is killed by Celery (seconds)
     hard_time_limit: int = Field(default=6 * 3600, ge=1)
     interactive_timeout_seconds: float = Field(default=20.0, gt=0)

@@ -35,6 +35,12 @@ class JobRow(Identified, Base):
         Index("ix_jobs_newest", "project_id", desc("id")),
         Index("ix_jobs_filter", "project_id", "state", "kind", desc("id")),
         Index("ix_jobs_queued", "queue", "created_at", postgresql_where=text("state = 'queued'")),
+        Index(
+            "ix_jobs_waiting",
+            "project_id",
+            "created_by",
+            postgresql_where=text("state IN ('waiting', 'queued', 'retrying')"),
+        ),
         Index("ix_jobs_lease", "lease_expires_at", postgresql_where=text("state = 'running'")),
         Index("ix_jobs_retrying", "run_at", postgresql_where=text("state = 'retrying'")),
         Index(
@@ -66,6 +72,8 @@ class JobRow(Identified, Base):
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int] = mapped_column(server_default=text("3"))
     crash_count: Mapped[int] = mapped_column(server_default=text("0"))
+    #: outages that it was retried after; each costs no attempt
+    outage_count: Mapped[int] = mapped_column(server_default=text("0"))
     run_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
 
@@ -134,6 +142,8 @@ class JobChunkRow(Base):
     stop_row: Mapped[int] = mapped_column(server_default=text("1"))
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     crash_count: Mapped[int] = mapped_column(server_default=text("0"))
+    #: a process that works on it for longer hangs and is killed; None: no limit (trials)
+    time_limit_seconds: Mapped[float | None]
     claim_token: Mapped[UUID | None]
     worker: Mapped[str | None]
     worker_pid: Mapped[int | None]

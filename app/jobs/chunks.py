@@ -1,6 +1,7 @@
 """Divided jobs: chunks are claimed, fenced and retried like jobs, and never travel as results."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, LiteralString
 from uuid import UUID, uuid4
 
@@ -12,9 +13,17 @@ from app.db.database import Cursor, Database
 from app.jobs.claim import Owner, Pulse
 from app.jobs.model import Chunk, Job, chunk_result
 
+#: the first chunks of a divided job stand in line with small jobs, the rest in a line of its own
+FIRST_CHUNKS = 8
+#: SQL for `queue_of(queue, chunk)`
+QUEUE_OF: LiteralString = (
+    f"CASE WHEN {{chunk}} < {FIRST_CHUNKS} THEN queue ELSE queue || '_bulk' END"
+)
+
 _INSERT: LiteralString = (
-    "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, dispatched_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, now())"
+    "INSERT INTO job_chunks"
+    " (job_id, chunk, root, source, start_row, stop_row, time_limit_seconds, dispatched_at)"
+    " VALUES (%s, %s, %s, %s, %s, %s, %s, now())"
 )
 
 _CLAIM: LiteralString = """
@@ -50,8 +59,30 @@ _FENCE: LiteralString = (
 )
 
 
-def fan_out(db: Database, job: Job, plan: FanOut) -> list[int]:
+def bulk_of(queue: str) -> str:
+    """The queue for the later chunks of the divided jobs of `queue`."""
+    return f"{queue}_bulk"
+
+
+def queue_of(queue: str, chunk: int) -> str:
+    """Where chunk number `chunk` of a job of `queue` waits."""
+    return queue if chunk < FIRST_CHUNKS else bulk_of(queue)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TimeLimit:
+    """How long a process may work on a chunk of rows before it counts as hung (seconds)."""
+
+    base: float
+    per_row: float
+
+    def of(self, rows: int) -> float:
+        return self.base + self.per_row * rows
+
+
+def fan_out(db: Database, job: Job, plan: FanOut, limit: TimeLimit) -> list[int]:
     """Replace our claim by chunks: from now on nobody owns the job until all of them have ended.
+    `limit` holds for rows; a trial may take as long as it takes.
 
     Raises LeaseLost when the job is not ours any more.
     """
@@ -69,7 +100,10 @@ def fan_out(db: Database, job: Job, plan: FanOut) -> list[int]:
         cursor.executemany(
             _INSERT,
             [
-                (job.id, number, number, Jsonb(spec.source), spec.start_row, spec.stop_row)
+                (
+                    *(job.id, number, number, Jsonb(spec.source), spec.start_row, spec.stop_row),
+                    limit.of(spec.stop_row - spec.start_row) if plan.unit == "row" else None,
+                )
                 for number, spec in enumerate(plan.chunks)
             ],
         )

@@ -28,6 +28,8 @@ _ALL_DONE: LiteralString = (
 )
 _BACKOFF_BASE_SECONDS = 5.0
 _BACKOFF_LIMIT_SECONDS = 600.0
+#: retries after outages before a job (or chunk) gives up: about an hour of backing off
+MAX_OUTAGES = 12
 
 
 def succeed(db: Database, job: Job, outcome: Outcome) -> list[Job]:
@@ -67,8 +69,12 @@ def end_badly(db: Database, job: Job, error: BaseException) -> list[Job]:
     with db.cursor() as cursor:
         if isinstance(error, JobCancelled | DeadlineExceeded):
             _end(cursor, job, Trigger.STOPPED, problem)
-        elif is_outage(error) and job.attempt < job.max_attempts:
-            _retry_later(cursor, job, problem, _delay(job, error))
+        elif is_outage(error) and job.outage_count < MAX_OUTAGES:
+            delay = backoff_seconds(job.outage_count, error)
+            if job.fanned_out_at is None:
+                _retry_later(cursor, job, problem, delay)
+            else:
+                _finalize_later(cursor, job, problem, delay)
             return []
         else:
             _end(cursor, job, Trigger.FAIL, problem)
@@ -76,8 +82,18 @@ def end_badly(db: Database, job: Job, error: BaseException) -> list[Job]:
 
 
 def put_back(db: Database, job: Job) -> None:
-    """Return a job to its queue without spending an attempt (the worker is shutting down)."""
+    """Return a job to its queue without spending an attempt (the worker is shutting down).
+
+    Of a divided job only the last step goes back: its chunks have ended and are kept.
+    """
     with db.cursor() as cursor:
+        if job.fanned_out_at is not None:
+            cursor.execute(
+                "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL, dispatched_at = NULL"
+                " WHERE state = 'running' AND " + _FENCE,
+                _fence(job),
+            )
+            return
         moved = transition(
             cursor,
             Trigger.DRAIN,
@@ -121,11 +137,13 @@ def _end(cursor: Cursor, job: Job, trigger: Trigger, problem: Problem) -> None:
 
 
 def _retry_later(cursor: Cursor, job: Job, problem: Problem, delay: float) -> None:
+    """An outage is nobody's fault: it costs no attempt."""
     moved = transition(
         cursor,
         Trigger.RETRY_LATER,
         condition=_FENCE,
-        assign=RELEASE + ", error = %(error)s, run_at = now() + make_interval(secs => %(delay)s)",
+        assign=RELEASE + ", error = %(error)s, run_at = now() + make_interval(secs => %(delay)s),"
+        " outage_count = outage_count + 1, max_attempts = max_attempts + 1",
         values={**_fence(job), "error": Jsonb(problem), "delay": delay},
         event={"error": problem, "after_seconds": round(delay, 1)},
     )
@@ -133,11 +151,27 @@ def _retry_later(cursor: Cursor, job: Job, problem: Problem, delay: float) -> No
         end_attempt(cursor, job, "retrying", dict(problem))
 
 
-def _delay(job: Job, error: BaseException) -> float:
+def _finalize_later(cursor: Cursor, job: Job, problem: Problem, delay: float) -> None:
+    """The chunks are whole; the sweeper sends the last step again when the delay is over."""
+    cursor.execute(
+        "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL,"
+        " outage_count = outage_count + 1, dispatched_at = now() + make_interval(secs => %(delay)s)"
+        " WHERE state = 'running' AND " + _FENCE + " RETURNING id",
+        {**_fence(job), "delay": delay},
+    )
+    if cursor.fetchone() is not None:
+        data = {**problem, "level": "warning", "after_seconds": round(delay, 1)}
+        cursor.execute(
+            "INSERT INTO job_events (job_id, type, data) VALUES (%s, 'message', %s)",
+            (job.id, Jsonb(data)),
+        )
+
+
+def backoff_seconds(outages: int, error: BaseException) -> float:
     """What the error asks for, else exponential backoff with full jitter above half."""
     if isinstance(error, Retryable) and error.after is not None:
         return error.after
-    ceiling: float = min(_BACKOFF_LIMIT_SECONDS, _BACKOFF_BASE_SECONDS * 2 ** (job.attempt - 1))
+    ceiling: float = min(_BACKOFF_LIMIT_SECONDS, _BACKOFF_BASE_SECONDS * 2**outages)
     return ceiling * random.uniform(0.5, 1.0)  # noqa: S311 - spreads load, guards no secret
 
 

@@ -51,6 +51,7 @@ class Job:
     error: Json | None
     started_at: datetime | None
     finished_at: datetime | None
+    outage_count: int = 0
     #: jobs that must succeed before this one starts
     needs: tuple[UUID, ...] = field(default=())
 

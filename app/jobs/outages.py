@@ -8,7 +8,12 @@ import sqlalchemy.exc
 
 from app.core.errors import Retryable
 
-_DISK = frozenset({errno.ENOSPC, errno.EIO, errno.EMFILE, errno.ENFILE, errno.EDQUOT})
+_DISK = frozenset(
+    {
+        *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS),
+        *(errno.EIO, errno.ESTALE, errno.EMFILE, errno.ENFILE, errno.ENOMEM),
+    }
+)
 
 
 def is_outage(error: BaseException) -> bool:
@@ -17,7 +22,7 @@ def is_outage(error: BaseException) -> bool:
         return True
     if isinstance(error, psycopg.OperationalError | psycopg.InterfaceError):
         return True
-    if isinstance(error, redis.ConnectionError | redis.TimeoutError):
+    if isinstance(error, redis.RedisError):  # down, loading, out of memory, disk full
         return True
     if isinstance(error, sqlalchemy.exc.OperationalError | sqlalchemy.exc.InterfaceError):
         return True

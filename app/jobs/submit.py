@@ -14,6 +14,7 @@ from app.db.database import Cursor, Database, cursor_of
 from app.jobs.model import Job
 from app.jobs.needs import settle_waiting
 from app.jobs.store import fetch_job
+from app.jobs.waiting_room import WaitingRoom
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,12 +87,13 @@ def submit_job(
     *,
     prepare: Prepare | None = None,
     idempotency: IdempotencyKey | None = None,
+    room: WaitingRoom | None = None,
 ) -> Submitted:
     """Store a job; the caller publishes it after this returns (`dispatched_at` says it will be;
     the sweeper publishes again what never arrived).
 
     `prepare` may change `params`, `queue` and `needs`, and insert rows that belong to the job.
-    Raises IdempotencyMismatch, IdempotencyInProgress, NotFound (a needed job).
+    Raises IdempotencyMismatch, IdempotencyInProgress, NotFound (a needed job), TooManyJobs.
     """
     with db.session() as session:
         cursor = cursor_of(session)
@@ -99,6 +101,8 @@ def submit_job(
             first = _first_answer(cursor, new.project_id, idempotency)
             if first is not None:
                 return Submitted(job=first, replayed=True)
+        if room is not None:
+            room.enter(cursor, new.project_id, new.created_by)
         prepared, attach = (new, None) if prepare is None else prepare(session, new)
         job = _insert(cursor_of(session), prepared)
         if attach is not None:

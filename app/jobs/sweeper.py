@@ -4,7 +4,8 @@ processes at once (each row is handled under its lock; a row that another sweepe
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from typing import LiteralString
+from itertools import pairwise
+from typing import Any, LiteralString
 from uuid import UUID
 
 from psycopg.types.json import Jsonb
@@ -12,15 +13,17 @@ from psycopg.types.json import Jsonb
 from app.core.errors import DeadlineExceeded, JobCancelled, LostWorker
 from app.core.settings import Settings
 from app.db.database import Cursor, Database
+from app.jobs.chunks import QUEUE_OF, TimeLimit
 from app.jobs.model import Job
 from app.jobs.needs import settle_waiting
 from app.jobs.states import Trigger
 from app.jobs.transition import FINISH, RELEASE, end_attempt, transition
+from app.jobs.worker_rows import HUNG
 
 #: a message that was not picked up is sent again after 12 s, 24 s, ... at most 10 minutes
 _RESEND_SECONDS = 12.0
 _RESEND_LIMIT_SECONDS = 600.0
-_BATCH = 500
+_BRANCHES = 8
 
 _LOCKED: LiteralString = "id IN (SELECT id FROM jobs WHERE {} FOR UPDATE SKIP LOCKED LIMIT 500)"
 
@@ -30,7 +33,9 @@ class ChunkRef:
     job_id: UUID
     chunk: int
     kind: str
+    #: where it waits, which for later chunks is not the job's own queue
     queue: str
+    priority: int
 
 
 @dataclass(kw_only=True)
@@ -85,8 +90,9 @@ def _take_back_lost_jobs(cursor: Cursor, settings: Settings, result: Sweep) -> N
 
 def _take_back(cursor: Cursor, settings: Settings, result: Sweep, job: Job) -> None:
     one: LiteralString = "id = %(id)s"
-    problem = LostWorker(f"the worker {job.worker} died or hung during attempt {job.attempt}")
-    error = problem.problem()
+    # the worker's parent says why when it killed the process itself
+    died = f"the worker {job.worker} died or hung during attempt {job.attempt}"
+    error = job.error or LostWorker(died).problem()
     result.count("lost_jobs", [job])
     values = {"id": job.id, "error": Jsonb(error)}
     if job.cancel_requested_at is not None:
@@ -130,17 +136,20 @@ _SENT: LiteralString = ", dispatched_at = now(), dispatch_count = dispatch_count
 
 
 def _take_back_lost_chunks(cursor: Cursor, settings: Settings, result: Sweep) -> None:
-    """A chunk whose process died runs again; after `max_crashes` it is halved, down to one row."""
+    """A chunk whose process died runs again; after `max_crashes` it is divided, down to one row."""
     cursor.execute(
         "UPDATE job_chunks SET crash_count = crash_count + 1, state = 'queued',"
         " claim_token = NULL, lease_expires_at = NULL, dispatched_at = NULL, run_at = NULL"
         " WHERE (job_id, chunk) IN (SELECT job_id, chunk FROM job_chunks"
         " WHERE state = 'running' AND lease_expires_at < now() FOR UPDATE SKIP LOCKED LIMIT 500)"
-        " RETURNING job_id, chunk, root, crash_count, source, start_row, stop_row"
+        " RETURNING job_id, chunk, root, crash_count, source, start_row, stop_row, error,"
+        " time_limit_seconds"
     )
     for row in cursor.fetchall():
         result.count("lost_chunks", [row])
-        if row["crash_count"] < settings.max_crashes:
+        # what hung once would cost as much time again
+        hung = (row["error"] or {}).get("code") == HUNG
+        if row["crash_count"] < settings.max_crashes and not hung:
             continue
         if row["stop_row"] - row["start_row"] > 1:
             _split(cursor, settings, row)
@@ -150,32 +159,45 @@ def _take_back_lost_chunks(cursor: Cursor, settings: Settings, result: Sweep) ->
             result.count("quarantined_chunks", [row])
 
 
-def _split(cursor: Cursor, settings: Settings, row: dict[str, int]) -> None:
-    """Halves that have one crash to spare less: the poison is known to be in one of them."""
-    middle = (row["start_row"] + row["stop_row"]) // 2
+def _split(cursor: Cursor, settings: Settings, row: dict[str, Any]) -> None:
+    """Pieces that have one crash to spare less: the poison is known to be in one of them.
+
+    Bisection with eight branches: a row among a thousand is found after four crashes, not eleven.
+    """
     cursor.execute(
         "UPDATE job_chunks SET state = 'split', finished_at = now()"
         " WHERE job_id = %(job_id)s AND chunk = %(chunk)s",
         row,
     )
-    for start, stop in ((row["start_row"], middle), (middle, row["stop_row"])):
+    limit = TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
+    for start, stop in _pieces(row["start_row"], row["stop_row"]):
         cursor.execute(
-            "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, crash_count)"
-            " SELECT %(job_id)s, (SELECT max(chunk) + 1 FROM job_chunks"
-            " WHERE job_id = %(job_id)s), %(root)s, %(source)s, %(start)s, %(stop)s, %(crashes)s",
+            "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, crash_count,"
+            " time_limit_seconds) SELECT %(job_id)s, (SELECT max(chunk) + 1 FROM job_chunks"
+            " WHERE job_id = %(job_id)s), %(root)s, %(source)s, %(start)s, %(stop)s, %(crashes)s,"
+            " %(limit)s",
             {
                 **row,
                 "source": Jsonb(row["source"]),
                 "start": start,
                 "stop": stop,
                 "crashes": settings.max_crashes - 1,
+                "limit": row["time_limit_seconds"] and limit.of(stop - start),
             },
         )
 
 
-def _quarantine(cursor: Cursor, row: dict[str, int]) -> None:
+def _pieces(start: int, stop: int) -> list[tuple[int, int]]:
+    """At most `_BRANCHES` ranges of nearly equal size, none empty."""
+    count = min(_BRANCHES, stop - start)
+    edges = [start + (stop - start) * n // count for n in range(count + 1)]
+    return list(pairwise(edges))
+
+
+def _quarantine(cursor: Cursor, row: dict[str, Any]) -> None:
+    why = (row["error"] or {}).get("detail", "it crashed the process")
     problem = LostWorker(
-        "this row crashed (or hung) the worker process that handled it",
+        f"this row ended the worker process that handled it: {why}",
         remedy="Look at the structure; leave it out or report it.",
     ).problem()
     cursor.execute(
@@ -273,7 +295,7 @@ def _find_finished_divisions(cursor: Cursor, settings: Settings, result: Sweep) 
 
 _OVERDUE: LiteralString = (
     "({alias}dispatched_at IS NULL OR {alias}dispatched_at < now() - make_interval(secs =>"
-    " CASE WHEN queue = ANY(%(empty)s) THEN 2.0 ELSE"
+    " CASE WHEN {queue} = ANY(%(empty)s) THEN 2.0 ELSE"
     " least(%(limit)s, %(first)s * power(2, least({count}, 16))) END))"
 )
 
@@ -283,7 +305,7 @@ def _resend_jobs(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) ->
         "UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1 WHERE "
         + _LOCKED.format(
             "state = 'queued' AND "
-            + _OVERDUE.format(alias="", count="greatest(dispatch_count - 1, 0)")
+            + _OVERDUE.format(alias="", queue="queue", count="greatest(dispatch_count - 1, 0)")
         )
         + " RETURNING *",
         _resend_values(empty_queues),
@@ -301,9 +323,11 @@ def _resend_chunks(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) 
         "   SELECT c.job_id, c.chunk FROM job_chunks c JOIN jobs ON jobs.id = c.job_id"
         "   WHERE c.state = 'queued' AND jobs.state = 'running'"
         "   AND jobs.cancel_requested_at IS NULL AND (c.run_at IS NULL OR c.run_at <= now()) AND "
-        + _OVERDUE.format(alias="c.", count="5")
+        + _OVERDUE.format(alias="c.", queue=QUEUE_OF.format(chunk="c.chunk"), count="5")
         + "   FOR UPDATE OF c SKIP LOCKED LIMIT 500)"
-        " RETURNING job_chunks.job_id, job_chunks.chunk, j.kind, j.queue",
+        " RETURNING job_chunks.job_id, job_chunks.chunk, j.kind, j.priority, "
+        + QUEUE_OF.format(chunk="job_chunks.chunk")
+        + " AS queue",
         _resend_values(empty_queues),
     )
     chunks = [ChunkRef(**row) for row in cursor.fetchall()]

@@ -5,9 +5,36 @@ that computes for minutes lives as long as the child itself (design 3.3).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any, LiteralString
 
+from psycopg.types.json import Jsonb
+
+from app.core.errors import LostWorker, Problem
 from app.db.database import Database
+from app.jobs.states import Trigger
+from app.jobs.transition import RELEASE, end_attempt, transition
+
+#: `code` of the problem of a chunk that was killed because it took too long
+HUNG = "hung"
+
+_OVERDUE: LiteralString = """
+WITH late AS (
+    SELECT id, worker, worker_pid, claim_token FROM jobs
+    WHERE state = 'running' AND (
+        cancel_requested_at < now() - make_interval(secs => %(grace)s)
+        OR deadline_at < now() - make_interval(secs => %(grace)s))
+)
+SELECT worker_pid, NULL::float AS limit FROM late
+WHERE worker = %(worker)s AND claim_token IS NOT NULL
+UNION ALL
+SELECT c.worker_pid, NULL FROM job_chunks c JOIN late ON late.id = c.job_id
+WHERE c.worker = %(worker)s AND c.state = 'running'
+UNION ALL
+SELECT worker_pid, time_limit_seconds FROM job_chunks
+WHERE worker = %(worker)s AND state = 'running'
+  AND started_at < now() - make_interval(secs => time_limit_seconds)
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,8 +43,9 @@ class Upkeep:
 
     #: claims of children that are gone; their leases were ended, the sweeper takes over
     dead_claims: int
-    #: children that go on although their job was cancelled or late for longer than the grace
-    overdue_pids: tuple[int, ...]
+    #: children to be killed, and what to tell of it: they ignore a cancel or a deadline for longer
+    #: than the grace (nothing to tell), or their chunk hangs
+    overdue: dict[int, Problem | None]
 
 
 def keep_leases(
@@ -46,17 +74,76 @@ def keep_leases(
                 values,
             )
             dead += sum(row["worker_pid"] not in alive_pids for row in cursor.fetchall())
+        cursor.execute(_OVERDUE, values)
+        overdue = {
+            row["worker_pid"]: None if row["limit"] is None else hung(row["limit"])
+            for row in cursor.fetchall()
+            if row["worker_pid"] in alive_pids
+        }
+    return Upkeep(dead_claims=dead, overdue=overdue)
+
+
+def hung(limit: float) -> Problem:
+    return LostWorker(
+        f"it took longer than the {limit:g} s that its rows may take, and was killed",
+        code=HUNG,
+        remedy="Look at the structure; leave it out, or raise RETORT_ROW_SECONDS.",
+    ).problem()
+
+
+def too_much_memory(used: int, limit: int) -> Problem:
+    """`used`, `limit`: bytes."""
+    return LostWorker(
+        f"the process held {used / 2**30:.1f} GiB of memory, more than the"
+        f" {limit / 2**30:.1f} GiB that it may, and was killed",
+        code="out_of_memory",
+        remedy="Use fewer rows or features, or raise RETORT_MAX_CHILD_MEMORY_BYTES.",
+    ).problem()
+
+
+def end_claims(db: Database, worker: str, pid: int, problem: Problem | None) -> None:
+    """Of a child that its parent has killed: the sweeper takes its work back, and says why."""
+    with db.cursor() as cursor:
+        for table in ("jobs", "job_chunks"):
+            cursor.execute(
+                f"UPDATE {table} SET lease_expires_at = now(), error = coalesce(%(error)s, error)"
+                " WHERE worker = %(worker)s AND worker_pid = %(pid)s AND state = 'running'"
+                " AND claim_token IS NOT NULL",
+                {
+                    "worker": worker,
+                    "pid": pid,
+                    "error": None if problem is None else Jsonb(problem),
+                },
+            )
+
+
+def put_back_all(db: Database, worker: str) -> int:
+    """What the children of this worker held when it was told to end and killed them: back to the
+    queues, no attempt and no crash counted; how many there were.
+    """
+    held: LiteralString = "worker = %(worker)s AND claim_token IS NOT NULL"
+    values: dict[str, Any] = {"worker": worker}
+    with db.cursor() as cursor:
+        jobs = transition(
+            cursor,
+            Trigger.DRAIN,
+            condition=held + " AND fanned_out_at IS NULL",
+            assign=RELEASE + ", attempt = attempt - 1, dispatched_at = NULL",
+            values=values,
+        )
+        for job in jobs:
+            # the attempt was given back, so the run that ends here has the next number
+            end_attempt(cursor, replace(job, attempt=job.attempt + 1), "drained", None)
+        count = len(jobs)
         cursor.execute(
-            "WITH late AS (SELECT id, worker, worker_pid, claim_token FROM jobs"
-            "   WHERE state = 'running' AND (cancel_requested_at < now() -"
-            "   make_interval(secs => %(grace)s) OR deadline_at < now() -"
-            "   make_interval(secs => %(grace)s)))"
-            " SELECT worker_pid FROM late WHERE worker = %(worker)s AND claim_token IS NOT NULL"
-            " UNION SELECT c.worker_pid FROM job_chunks c JOIN late ON late.id = c.job_id"
-            "   WHERE c.worker = %(worker)s AND c.state = 'running'",
+            "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL, dispatched_at = NULL"
+            f" WHERE state = 'running' AND {held}",
             values,
         )
-        overdue = tuple(
-            row["worker_pid"] for row in cursor.fetchall() if row["worker_pid"] in alive_pids
+        count += cursor.rowcount
+        cursor.execute(
+            "UPDATE job_chunks SET state = 'queued', claim_token = NULL, lease_expires_at = NULL,"
+            f" attempt = attempt - 1, dispatched_at = NULL WHERE state = 'running' AND {held}",
+            values,
         )
-    return Upkeep(dead_claims=dead, overdue_pids=overdue)
+        return count + cursor.rowcount

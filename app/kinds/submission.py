@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from app.access.principal import Principal
 from app.core.hashing import content_key
 from app.core.requests import RequestModel
 from app.jobs.submit import Attach, IdempotencyKey, NewJob, Submitted, submit_job
+from app.jobs.waiting_room import WaitingRoom
 from app.kinds.table import KINDS
 from app.resources import Resources
 
@@ -42,7 +44,7 @@ def submit(
     """Store the job; the caller hands `job` to the dispatcher when it is queued and not replayed.
 
     Raises InvalidInput, UnknownName, NotFound (with the request's field), IdempotencyMismatch,
-    IdempotencyInProgress.
+    IdempotencyInProgress, TooManyJobs.
     """
     kind = KINDS[submission.kind]
     new = NewJob(
@@ -69,7 +71,15 @@ def submit(
         new,
         prepare=prepare,
         idempotency=_idempotency(principal, submission, new.params, idempotency_key),
+        room=_room(resources.settings.database_url, resources.settings.max_waiting_jobs),
     )
+
+
+@lru_cache(maxsize=8)
+def _room(database_url: str, limit: int) -> WaitingRoom:
+    """This process's; one for each database, for the sake of tests."""
+    del database_url
+    return WaitingRoom(limit)
 
 
 def _idempotency(

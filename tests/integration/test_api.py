@@ -19,6 +19,7 @@ from app.db.projects import ApiKeyRow, ProjectRow
 from app.jobs.claim import Owner, beat, claim_job
 from app.jobs.finish import succeed
 from app.jobs.store import list_jobs
+from workers.queues import redis_list
 
 OPEN_ROUTES = {"/health/live", "/health/ready"}
 OWNER = Owner(worker="test", pid=1)
@@ -140,7 +141,7 @@ def test_submit_and_poll(api, ingest):
 def test_the_message_reaches_the_broker(api, ingest, resources):
     job = api.post("jobs", json=ingest).json()
     for _ in range(100):
-        message = resources.redis.lindex("cpu", 0)
+        message = resources.redis.lindex(redis_list("cpu", 5), 0)
         if message:
             break
         time.sleep(0.05)

@@ -17,6 +17,7 @@ from app.core.errors import (
     LeaseLost,
     NotFound,
     Retryable,
+    TooManyJobs,
 )
 from app.core.ids import new_id
 from app.core.settings import Settings
@@ -25,18 +26,20 @@ from app.db.base import DEFAULT_PROJECT_ID
 from app.jobs import chunks as chunk_store
 from app.jobs.claim import Owner, beat, claim_finalize, claim_job
 from app.jobs.control import request_cancel, retry_failed
-from app.jobs.finish import end_badly, put_back, succeed
+from app.jobs.finish import MAX_OUTAGES, backoff_seconds, end_badly, put_back, succeed
 from app.jobs.states import RULES, JobState, Trigger
 from app.jobs.store import get_job, list_attempts, list_events, list_jobs
 from app.jobs.submit import IdempotencyKey, NewJob, submit_job
 from app.jobs.sweeper import sweep
 from app.jobs.transition import transition
-from app.jobs.worker_rows import keep_leases
+from app.jobs.waiting_room import WaitingRoom
+from app.jobs.worker_rows import end_claims, keep_leases, put_back_all, too_much_memory
 
 SETTINGS = Settings()
 OWNER = Owner(worker="cpu@test#1", pid=101)
 OTHER = Owner(worker="cpu@test#2", pid=202)
 LEASE = 60.0
+LIMIT = chunk_store.TimeLimit(base=60, per_row=0.5)
 
 
 def submitted(database, **changes):
@@ -264,8 +267,8 @@ def test_an_unexpected_error_tells_no_trace(database):
 @pytest.mark.parametrize(
     "error", [Retryable("later"), psycopg.OperationalError("gone"), ConnectionRefusedError()]
 )
-def test_an_outage_is_tried_again_after_a_pause_until_attempts_are_used_up(database, error):
-    job = claimed(database, max_attempts=2)
+def test_an_outage_is_tried_again_after_a_pause_and_costs_no_attempt(database, error):
+    job = claimed(database, max_attempts=1)
     end_badly(database, job, error)
     waiting = now(database, job)
     assert waiting.state == JobState.RETRYING
@@ -274,9 +277,24 @@ def test_an_outage_is_tried_again_after_a_pause_until_attempts_are_used_up(datab
     execute(database, "UPDATE jobs SET run_at = now() WHERE id = %(id)s", id=job.id)
     assert [j.id for j in sweep(database, SETTINGS).jobs] == [job.id]
     second = claim_job(database, job.id, OTHER, lease_seconds=LEASE)
-    assert second.attempt == 2
-    end_badly(database, second, error)
+    assert (second.attempt, second.max_attempts) == (2, 2)
+    end_badly(database, second, InvalidInput("the second run finds a mistake"))
     assert now(database, job).state == JobState.FAILED
+
+
+def test_an_outage_without_end_fails_the_job_in_the_end(database):
+    job = claimed(database)
+    execute(database, "UPDATE jobs SET outage_count = %(n)s", n=MAX_OUTAGES)
+    end_badly(database, now(database, job), Retryable("still away"))
+    ended = now(database, job)
+    assert (ended.state, ended.error["code"]) == (JobState.FAILED, "temporary_failure")
+
+
+def test_the_pauses_of_an_outage_grow_to_an_hour_in_all():
+    pauses = [backoff_seconds(n, Retryable("away")) for n in range(MAX_OUTAGES)]
+    assert 2.5 <= pauses[0] <= 5
+    assert 300 <= pauses[-1] <= 600
+    assert 1800 < sum(pauses) < 2 * 3600
 
 
 def test_a_retryable_error_says_when(database):
@@ -441,12 +459,14 @@ def test_two_sweepers_at_once_send_once(database):
 # ---- divided jobs
 
 
-def divided(database, chunks=3, rows=100):
+def divided(database, chunks=3, rows=100, unit="row"):
     job = claimed(database, kind="predict", queue="predict")
     specs = [
         ChunkSpec(source={"key": f"part-{n}"}, start_row=0, stop_row=rows) for n in range(chunks)
     ]
-    assert chunk_store.fan_out(database, job, FanOut(chunks=specs)) == list(range(chunks))
+    assert chunk_store.fan_out(database, job, FanOut(chunks=specs, unit=unit), LIMIT) == list(
+        range(chunks)
+    )
     return job
 
 
@@ -502,7 +522,7 @@ def test_a_zombie_chunk_is_refused(database):
     assert chunk_store.chunk_results(database, job.id)[0].result == {"by": "heir"}
 
 
-def test_a_poisonous_row_is_found_by_halving_and_the_rest_is_delivered(database):
+def test_a_poisonous_row_is_found_by_bisection_and_the_rest_is_delivered(database):
     job = divided(database, chunks=2, rows=100)
     poison, claims = 37, 0
     for _ in range(60):
@@ -593,18 +613,158 @@ def test_the_parent_keeps_living_children_and_ends_the_leases_of_dead_ones(datab
     assert now(database, alive).state == now(database, foreign).state == JobState.RUNNING
 
 
+def overdue(database):
+    return keep_leases(database, OWNER.worker, [101], lease_seconds=60, grace_seconds=30).overdue
+
+
 def test_the_parent_names_the_child_that_ignores_a_cancel(database):
     job = claimed(database)
     request_cancel(database, DEFAULT_PROJECT_ID, job.id, by="ana")
-
-    def overdue():
-        return keep_leases(
-            database, OWNER.worker, [101], lease_seconds=60, grace_seconds=30
-        ).overdue_pids
-
-    assert overdue() == ()
+    assert overdue(database) == {}
     execute(database, "UPDATE jobs SET cancel_requested_at = now() - interval '31 s'")
-    assert overdue() == (101,)
+    assert overdue(database) == {101: None}
+
+
+def test_a_chunk_that_hangs_is_killed_divided_at_once_and_its_row_named(database):
+    job = divided(database, chunks=1, rows=9)
+    take(database, job, 0)
+    assert overdue(database) == {}
+    for _ in range(3):
+        execute(
+            database,
+            "UPDATE job_chunks SET started_at = now() - interval '65 s' WHERE chunk = ("
+            "SELECT max(chunk) FROM job_chunks WHERE state = 'running')",
+        )
+        for pid, problem in overdue(database).items():
+            assert problem["code"] == "hung"
+            end_claims(database, OWNER.worker, pid, problem)
+        sweep(database, SETTINGS)
+        with database.cursor() as cursor:
+            cursor.execute("SELECT max(chunk) AS last FROM job_chunks WHERE state = 'queued'")
+            last = cursor.fetchone()["last"]
+        if take(database, job, last) is None:
+            break
+    failed = [r for r in chunk_store.chunk_results(database, job.id) if r.state == "failed"]
+    assert [(r.spec.start_row, r.spec.stop_row) for r in failed] == [(8, 9)]
+    assert "60.5 s" in failed[0].reason
+
+
+def test_a_trial_may_take_as_long_as_it_takes(database):
+    job = divided(database, chunks=1, rows=1, unit="trial")
+    take(database, job, 0)
+    execute(database, "UPDATE job_chunks SET started_at = now() - interval '5 hours'")
+    assert overdue(database) == {}
+
+
+def test_a_child_that_ate_its_memory_is_named_in_the_end(database):
+    problem = too_much_memory(9 << 30, 8 << 30)
+    job = claimed(database)
+    for _ in range(SETTINGS.max_crashes):
+        end_claims(database, OWNER.worker, OWNER.pid, problem)
+        sweep(database, SETTINGS)
+        claim_job(database, job.id, OWNER, lease_seconds=LEASE)
+    ended = now(database, job)
+    assert (ended.state, ended.error["code"]) == (JobState.FAILED, "out_of_memory")
+    assert "9.0 GiB" in ended.error["detail"]
+
+
+def test_what_did_not_stop_in_time_goes_back_unspent(database):
+    alone = claimed(database)
+    parts = divided(database, chunks=2)
+    take(database, parts, 0)
+    last_step = divided(database, chunks=1)
+    chunk_store.finish_chunk(database, take(database, last_step, 0), {})
+    claim_finalize(database, last_step.id, OWNER, lease_seconds=LEASE)
+    foreign = claimed(database, OTHER)
+    assert put_back_all(database, OWNER.worker) == 3
+    back = now(database, alone)
+    assert (back.state, back.attempt, back.crash_count) == (JobState.QUEUED, 0, 0)
+    assert [a["outcome"] for a in list_attempts(database, alone.id)] == ["drained"]
+    assert take(database, parts, 0, OTHER).attempt == 1
+    assert claim_finalize(database, last_step.id, OTHER, lease_seconds=LEASE) is not None
+    assert now(database, foreign).state == JobState.RUNNING
+
+
+def test_a_drained_last_step_keeps_its_chunks(database):
+    job = divided(database, chunks=1)
+    chunk_store.finish_chunk(database, take(database, job, 0), {"n": 0})
+    put_back(database, claim_finalize(database, job.id, OWNER, lease_seconds=LEASE))
+    assert [j.id for j in sweep(database, SETTINGS).finalize] == [job.id]
+    assert claim_finalize(database, job.id, OTHER, lease_seconds=LEASE) is not None
+    assert len(chunk_store.chunk_results(database, job.id)) == 1
+
+
+def test_an_outage_in_the_last_step_keeps_the_chunks_and_waits(database):
+    job = divided(database, chunks=1)
+    chunk_store.finish_chunk(database, take(database, job, 0), {"n": 0})
+    end_badly(
+        database,
+        claim_finalize(database, job.id, OWNER, lease_seconds=LEASE),
+        Retryable("the disk is full"),
+    )
+    assert sweep(database, SETTINGS).finalize == [], "not before the pause is over"
+    assert [e.type for e in list_events(database, job.id)][-1] == "message"
+    execute(database, "UPDATE jobs SET dispatched_at = now() - interval '11 s'")
+    assert [j.id for j in sweep(database, SETTINGS).finalize] == [job.id]
+    assert now(database, job).outage_count == 1
+    assert len(chunk_store.chunk_results(database, job.id)) == 1
+
+
+# ---- fairness and backpressure
+
+
+def test_later_chunks_of_a_divided_job_wait_in_a_line_of_their_own(database):
+    job = divided(database, chunks=12)
+    execute(database, "UPDATE job_chunks SET dispatched_at = now() - interval '1 day'")
+    sent = {ref.chunk: ref.queue for ref in sweep(database, SETTINGS).chunks}
+    assert job.queue == "predict"
+    assert [sent[n] for n in range(12)] == ["predict"] * 8 + ["predict_bulk"] * 4
+    assert [chunk_store.queue_of("predict", n) for n in range(12)] == [sent[n] for n in range(12)]
+
+
+def test_chunks_whose_line_is_empty_have_lost_their_messages(database):
+    divided(database, chunks=12)
+    execute(database, "UPDATE job_chunks SET dispatched_at = now() - interval '3 s'")
+    found = sweep(database, SETTINGS, empty_queues=frozenset({"predict_bulk"}))
+    assert sorted(ref.chunk for ref in found.chunks) == [8, 9, 10, 11]
+
+
+def test_a_caller_with_too_many_jobs_waiting_is_told_to_come_back(database):
+    room = WaitingRoom(20)
+
+    def submit_as(name):
+        new = NewJob(
+            project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by=name
+        )
+        return submit_job(database, new, room=room).job
+
+    jobs = [submit_as("greedy") for _ in range(20)]
+    with pytest.raises(TooManyJobs) as refused:
+        submit_as("greedy")
+    assert int(refused.value.headers["Retry-After"]) > 0
+    assert len(list_jobs(database, DEFAULT_PROJECT_ID)) == 20, "nothing of it is stored"
+    submit_as("modest")
+    claim_job(database, jobs[0].id, OWNER, lease_seconds=LEASE)
+    submit_as("greedy")
+
+
+def test_many_threads_do_not_pass_the_limit(database):
+    room = WaitingRoom(50)
+
+    def submit_one(_):
+        new = NewJob(
+            project_id=DEFAULT_PROJECT_ID, kind="train", queue="cpu", params={}, created_by="t"
+        )
+        try:
+            submit_job(database, new, room=room)
+        except TooManyJobs:
+            return 0
+        return 1
+
+    with ThreadPoolExecutor(8) as pool:
+        accepted = sum(pool.map(submit_one, range(200)))
+    # a count does not see what other threads have not committed yet
+    assert 50 <= accepted <= 50 + 7
 
 
 # ---- telling

@@ -35,6 +35,10 @@ def retort_environment(
         monkeypatch.setenv(name, value)
     get_settings.cache_clear()
     get_resources.cache_clear()
+    # the process's Celery application may have been made for the servers of an earlier test
+    from workers.celery_app import celery_app
+
+    celery_app.conf.update(broker_url=redis_url, result_backend=redis_url)
     yield variables
     get_settings.cache_clear()
     get_resources.cache_clear()

@@ -31,7 +31,7 @@ def _queues_without_worker(cluster: Cluster, since: float) -> list[str]:
     except RedisError:
         found = []
     served = {queue for worker in found for queue in worker.queues}
-    return [spec.name for spec in cluster.specs() if spec.queue and spec.queue not in served]
+    return [spec.name for spec in cluster.specs() if not served.issuperset(spec.queues)]
 
 
 def listens(url: str) -> bool:

@@ -46,6 +46,10 @@ class Unavailable(RetortError):
     """5xx, after all retries."""
 
 
+class TooManyRequests(Unavailable):
+    """429, after all retries: too many of your jobs are waiting."""
+
+
 class ConnectionFailed(RetortError):
     """The server cannot be reached, after all retries."""
 
@@ -64,4 +68,6 @@ def error_of(status: int, problem: Mapping[str, Any]) -> RetortError:
         return Unauthorized(problem, status)
     if status == 404:
         return NotFound(problem, status)
+    if status == 429:
+        return TooManyRequests(problem, status)
     return (Unavailable if status >= 500 else InvalidRequest)(problem, status)

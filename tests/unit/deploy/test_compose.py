@@ -49,7 +49,7 @@ def test_redis_runs_with_the_settings_of_the_embedded_one(name, settings):
 
 def test_workers_drain_longer_than_they_need_and_are_watched():
     for spec in SPECS.values():
-        if spec.queue:
+        if spec.queues:
             assert SERVICES[spec.name]["stop_grace_period"] == f"{spec.drain_seconds:.0f}s"
             assert f"-d {spec.name}@$$HOSTNAME" in SERVICES[spec.name]["healthcheck"]["test"][1]
 
