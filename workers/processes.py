@@ -25,8 +25,6 @@ class Shape:
     predict_children: int | str = 2
     #: one per GPU
     gpu_children: int | str = 1
-    #: beat's own record of when it last fired
-    schedule_file: str = "/tmp/celerybeat-schedule"  # noqa: S108 - in an image; it may be lost
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,13 +52,14 @@ _WORKER_DRAIN_SECONDS = 60.0
 
 def processes(shape: Shape) -> tuple[ProcessSpec, ...]:
     """All processes but the servers, in the order in which they start; they stop in reverse."""
-    return (_mlflow(shape), _flower(shape), *workers(shape), _beat(shape), _gateway(shape))
+    return (_mlflow(shape), _flower(shape), *workers(shape), _beat(), _gateway(shape))
 
 
 def workers(shape: Shape) -> tuple[ProcessSpec, ...]:
     """The Celery workers: one per queue."""
     return (
-        _worker("control", CONTROL, 1),
+        # two: an MLflow that does not answer must not hold up the sweeper
+        _worker("control", CONTROL, 2),
         _worker("cpu", CPU, shape.cpu_children),
         _worker("gpu", GPU, shape.gpu_children, {"RETORT_GPU_WORKER": "1"}),
         _worker("predict", PREDICT, shape.predict_children),
@@ -102,8 +101,9 @@ def _worker(
     )
 
 
-def _beat(shape: Shape) -> ProcessSpec:
-    return ProcessSpec(name="beat", command=(*_CELERY, "beat", "-s", shape.schedule_file))
+def _beat() -> ProcessSpec:
+    scheduler = ("-S", "workers.schedule:SteadyScheduler")
+    return ProcessSpec(name="beat", command=(*_CELERY, "beat", *scheduler))
 
 
 def _gateway(shape: Shape) -> ProcessSpec:

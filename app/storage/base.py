@@ -34,6 +34,9 @@ class Storage(Protocol):
 
     def size(self, key: str) -> int: ...
 
+    def modified(self, key: str) -> float:
+        """When it was written, in seconds since the epoch."""
+
     def list(self, prefix: str) -> Iterator[str]:
         """All keys that begin with `prefix`, sorted."""
 

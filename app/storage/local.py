@@ -24,6 +24,7 @@ class LocalStorage:
 
     def __init__(self, root: Path) -> None:
         self._root = root
+        self._used = False
 
     def write(self, key: str, data: bytes) -> None:
         with self.writer(key) as stream:
@@ -46,6 +47,7 @@ class LocalStorage:
                 stream.flush()
                 os.fsync(stream.fileno())
             temporary.replace(target)
+            self._used = True
             _sync_folder(target.parent)
         except OSError as error:
             raise Retryable(f"the blob store cannot write: {error.strerror}") from error
@@ -59,14 +61,18 @@ class LocalStorage:
 
     def open(self, key: str) -> BinaryIO:
         try:
-            return self._path(key).open("rb")
+            stream = self._path(key).open("rb")
         except FileNotFoundError as error:
-            raise NotFound(f"there is no blob {key}") from error
+            raise self._missing(key) from error
+        except OSError as error:
+            raise Retryable(f"the blob store cannot read: {error.strerror}") from error
+        self._used = True
+        return stream
 
     def local_path(self, key: str) -> Path:
         path = self._path(key)
         if not path.is_file():
-            raise NotFound(f"there is no blob {key}")
+            raise self._missing(key)
         return path
 
     def exists(self, key: str) -> bool:
@@ -74,6 +80,9 @@ class LocalStorage:
 
     def size(self, key: str) -> int:
         return self.local_path(key).stat().st_size
+
+    def modified(self, key: str) -> float:
+        return self.local_path(key).stat().st_mtime
 
     def list(self, prefix: str) -> Iterator[str]:
         folder = self._root / prefix.rpartition("/")[0]
@@ -89,6 +98,12 @@ class LocalStorage:
         for key in keys:
             self._path(key).unlink(missing_ok=True)
         return len(keys)
+
+    def _missing(self, key: str) -> NotFound | Retryable:
+        """When the folder that we have used is gone (not mounted), nothing can be said of a blob."""
+        if self._root.is_dir() or not self._used:
+            return NotFound(f"there is no blob {key}")
+        return Retryable("the blob store's folder is not there")
 
     def _path(self, key: str) -> Path:
         return self._root / check_key(key)

@@ -2,6 +2,7 @@
 
 import io
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -16,10 +17,12 @@ class MemoryStorage:
 
     def __init__(self) -> None:
         self._blobs: dict[str, bytes] = {}
+        self._modified: dict[str, float] = {}
         self._folder = tempfile.TemporaryDirectory(prefix="retort-memory-")
 
     def write(self, key: str, data: bytes) -> None:
         self._blobs[check_key(key)] = data
+        self._modified[key] = time.time()
 
     def write_file(self, key: str, path: Path) -> None:
         self.write(key, path.read_bytes())
@@ -29,7 +32,7 @@ class MemoryStorage:
         check_key(key)
         buffer = io.BytesIO()
         yield buffer
-        self._blobs[key] = buffer.getvalue()
+        self.write(key, buffer.getvalue())
 
     def read(self, key: str) -> bytes:
         if key not in self._blobs:
@@ -50,6 +53,10 @@ class MemoryStorage:
 
     def size(self, key: str) -> int:
         return len(self.read(key))
+
+    def modified(self, key: str) -> float:
+        self.read(key)
+        return self._modified[key]
 
     def list(self, prefix: str) -> Iterator[str]:
         return iter(sorted(key for key in self._blobs if key.startswith(prefix)))

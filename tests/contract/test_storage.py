@@ -98,6 +98,29 @@ def test_lists_are_sorted_and_deletes_are_by_prefix(storage):
     assert list(storage.list("")) == ["m/2/b", "n/1"]
 
 
+def test_the_time_of_writing_is_known(storage):
+    before = time.time()
+    storage.write("a/b", b"1")
+    assert before - 2 <= storage.modified("a/b") <= time.time() + 2
+    with pytest.raises(NotFound):
+        storage.modified("a/c")
+
+
+def test_a_store_that_is_not_mounted_is_an_outage_not_a_missing_blob(tmp_path):
+    root = tmp_path / "mount"
+    store = LocalStorage(root)
+    store.write("a/b", b"1")
+    root.rename(tmp_path / "away")
+    for read in (store.read, store.local_path, store.size, store.modified):
+        with pytest.raises(Retryable):
+            read("a/b")
+    root.write_text("a file where the folder was")
+    with pytest.raises(Retryable):
+        store.read("a/b")
+    with pytest.raises(Retryable):
+        store.write("a/c", b"2")
+
+
 @pytest.mark.parametrize("key", ["../escape", "/etc/passwd", "a/../../b", "", "a//b"])
 def test_keys_cannot_leave_the_store(storage, key):
     with pytest.raises(InvalidInput):

@@ -79,7 +79,6 @@ class Cluster:
             mlflow_port=self.home.port("mlflow"),
             cpu_children=children,
             predict_children=children,
-            schedule_file=str(self.home.folder("beat") / "schedule"),
         )
 
     @cached_property
