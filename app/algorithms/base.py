@@ -56,15 +56,28 @@ class Predictions:
     std: NDArray[np.float64] | None = None
 
 
+class Checkpoints(Protocol):
+    """Where a fit that takes minutes keeps its state, so that another machine can go on with it.
+
+    What is given back was saved by this very fit (its data, parameters and seed), byte for byte.
+    """
+
+    def load(self) -> bytes | None:
+        """The state after the latest epoch saved; None where there is none. An outage raises."""
+
+    def save(self, epoch: int, state: bytes) -> None:
+        """Keep the state after `epoch` in place of earlier ones. Never raises for an outage."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class FitContext:
-    """What surrounds a fit. `checkpoint_dir` (training that takes minutes) outlives a crash."""
+    """What surrounds a fit. Without `checkpoints` an interrupted one begins again."""
 
     seed: int = 0
     threads: int = 1
     device: Literal["auto", "cpu", "cuda"] = "auto"
     work: WorkContext = field(default_factory=SilentContext)
-    checkpoint_dir: Path | None = None
+    checkpoints: Checkpoints | None = None
 
 
 class FittedModel(Protocol):

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 @algorithms.register
 class Mlp(Algorithm):
     """Trained by Lightning with AdamW and early stopping on the validation part; the weights of
-    the best epoch are kept. Checkpoints let a restarted job go on where it stopped. CUDA when
-    there is one (and `device` allows it), else CPU; the same seed gives the same model on CPU.
+    the best epoch are kept. CUDA when there is one (and `device` allows it), else CPU. The same
+    seed gives the same model on CPU, also when another worker goes on from a checkpoint: the order
+    of the rows and the dropout depend on seed and epoch alone.
     """
 
     name = "mlp"
+    version = 2
     aliases = ("MLPClassifier", "MLPRegressor", "dnn", "neural_network")
     summary = "Feed-forward neural network (torch), many targets at once"
     reference = "Srivastava et al. 2014 (dropout); Loshchilov & Hutter 2019 (AdamW)"

@@ -2,7 +2,11 @@
 
 import copy
 import logging
+import math
+import time
 import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -10,19 +14,33 @@ import lightning
 import numpy as np
 import orjson
 import torch
-from lightning.pytorch.callbacks import Callback, EarlyStopping, ModelCheckpoint
+from lightning.pytorch.callbacks import Callback
 from numpy.typing import NDArray
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError
+from safetensors.torch import load, load_file, save, save_file
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Sampler, TensorDataset
 
-from app.algorithms.base import Examples, FitContext, LearningTask, Matrix, Predictions
+from app.algorithms.base import (
+    Checkpoints,
+    Examples,
+    FitContext,
+    LearningTask,
+    Matrix,
+    Predictions,
+)
 from app.algorithms.scaling import Scaling
-from app.core.errors import InvalidInput
+from app.core.errors import DeadlineExceeded, InvalidInput, JobCancelled, LeaseLost
 from app.core.work import WorkContext
 
+logger = logging.getLogger(__name__)
+
 _MIN_CLASSES = 2
+#: a checkpoint is stored at the end of an epoch, not more often than this
+_SAVE_SECONDS = 30.0
+#: what AdamW remembers of each parameter
+_MOMENTS = ("step", "exp_avg", "exp_avg_sq")
 
 
 class Network(nn.Module):
@@ -44,11 +62,15 @@ class Network(nn.Module):
 class Training(lightning.LightningModule):
     """Masked loss: mean squared error of standardized targets, or cross-entropy per target."""
 
-    def __init__(self, network: Network, task: LearningTask, params: Any) -> None:
+    def __init__(self, network: Network, task: LearningTask, params: Any, seed: int) -> None:
         super().__init__()
         self.network = network
         self.task = task
         self.params = params
+        self.seed = seed
+
+    def on_train_epoch_start(self) -> None:
+        torch.manual_seed(_epoch_seed(self.seed, self.current_epoch))
 
     def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
         loss = self._loss(batch)
@@ -83,18 +105,52 @@ class Training(lightning.LightningModule):
         return torch.stack(losses).mean()
 
 
-class Telling(Callback):
-    """Progress after each epoch; stops when the job should."""
+class Shuffle(Sampler[int]):
+    """An order of the rows that depends on seed and epoch alone; Lightning tells the epoch."""
 
-    def __init__(self, work: WorkContext, max_epochs: int) -> None:
+    def __init__(self, n: int, seed: int) -> None:
+        self._n = n
+        self._seed = seed
+        self._epoch = 0
+
+    def set_epoch(self, epoch: int) -> None:
+        self._epoch = epoch
+
+    def __len__(self) -> int:
+        return self._n
+
+    def __iter__(self) -> Iterator[int]:
+        generator = torch.Generator().manual_seed(_epoch_seed(self._seed, self._epoch))
+        yield from torch.randperm(self._n, generator=generator).tolist()
+
+
+class Telling(Callback):
+    """Progress after each epoch; stops when the job should, after a last checkpoint if somebody
+    will go on with it. The state is that of the last whole epoch.
+    """
+
+    def __init__(self, work: WorkContext, max_epochs: int, keeping: "Keeping") -> None:
         self._work = work
         self._max_epochs = max_epochs
+        self._keeping = keeping
+
+    def _stop_if_asked(self) -> None:
+        try:
+            self._work.raise_if_cancelled()
+        except (JobCancelled, DeadlineExceeded, LeaseLost):
+            raise
+        except Exception:
+            self._keeping.save()
+            raise
+
+    def on_train_batch_end(self, *_: Any) -> None:
+        self._stop_if_asked()
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         del pl_module
-        self._work.raise_if_cancelled()
+        self._stop_if_asked()
         figures = {name: float(value) for name, value in trainer.callback_metrics.items()}
         epoch = trainer.current_epoch + 1
         self._work.progress(
@@ -188,16 +244,19 @@ def fit_mlp(
         "hidden": tuple(params.hidden_sizes),
         "dropout": params.dropout,
     }
-    module = Training(Network(**shape), task, params)
+    module = Training(Network(**shape), task, params, context.seed)
 
     def loader(examples: Examples, *, shuffle: bool) -> DataLoader[Any]:
         data = TensorDataset(
             torch.from_numpy(scaling.transform(examples.X)),
             torch.from_numpy(((examples.y - mean) / scale).astype(np.float32)),
         )
-        size = params.batch_size if shuffle else 4096
-        generator = torch.Generator().manual_seed(context.seed)
-        return DataLoader(data, batch_size=size, shuffle=shuffle, generator=generator)
+        return DataLoader(
+            data,
+            batch_size=params.batch_size if shuffle else 4096,
+            sampler=Shuffle(len(data), context.seed) if shuffle else None,
+            generator=torch.Generator(),  # its own, so that it draws nothing from the dropout's
+        )
 
     facts = _train(
         module,
@@ -219,22 +278,15 @@ def _train(
 ) -> dict[str, Any]:
     params = module.params
     watched = "validation_loss" if validation is not None else "train_loss"
-    best = BestWeights(watched)
-    callbacks: list[Callback] = [best, Telling(context.work, params.max_epochs)]
-    if validation is not None:
-        callbacks.append(EarlyStopping(watched, patience=params.patience))
-    last = None
-    if context.checkpoint_dir is not None:
-        callbacks.append(
-            ModelCheckpoint(dirpath=context.checkpoint_dir, save_last=True, save_top_k=1)
-        )
-        last = context.checkpoint_dir / "last.ckpt"
+    best = BestWeights(watched, params.patience if validation is not None else None)
+    keeping = Keeping(context.checkpoints, best)
+    done = keeping.resume(module)
     trainer = lightning.Trainer(
         accelerator=_accelerator(context.device),
         devices=1,
         max_epochs=params.max_epochs,
-        callbacks=callbacks,
-        enable_checkpointing=context.checkpoint_dir is not None,
+        callbacks=[best, keeping, Telling(context.work, params.max_epochs, keeping)],
+        enable_checkpointing=False,
         logger=False,
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -242,10 +294,15 @@ def _train(
         deterministic=True,
         inference_mode=False,
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # advice about data loader processes
-        resume = str(last) if last is not None and last.exists() else None
-        trainer.fit(module, train, validation, ckpt_path=resume, weights_only=False)
+    if done:
+        detail = f"training resumed after epoch {done}"
+        context.work.event("message", {"code": "resumed", "detail": detail, "epoch": done})
+        current = trainer.fit_loop.epoch_progress.current
+        current.ready = current.started = current.processed = current.completed = done
+    if done < params.max_epochs and not best.stopped:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # advice about data loader processes
+            trainer.fit(module, train, validation)
     best.restore(module)
     return {
         "epochs": trainer.current_epoch,
@@ -256,32 +313,158 @@ def _train(
 
 
 class BestWeights(Callback):
-    """Keeps the weights of the best epoch; part of the checkpoint, so a resumed run knows them."""
+    """Keeps the weights of the best epoch; stops `patience` epochs after it (None: never), or when
+    the loss is no number.
+    """
 
-    def __init__(self, watched: str) -> None:
+    def __init__(self, watched: str, patience: int | None) -> None:
         self._watched = watched
-        self._weights: dict[str, Tensor] | None = None
+        self._patience = patience
+        self.weights: dict[str, Tensor] = {}
         self.loss = float("inf")
         self.epoch = 0
+        self.stopped = False
 
     def on_train_epoch_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
-        loss = float(trainer.callback_metrics[self._watched])
+        loss, epoch = float(trainer.callback_metrics[self._watched]), trainer.current_epoch + 1
         if loss < self.loss:
-            self.loss, self.epoch = loss, trainer.current_epoch + 1
-            self._weights = copy.deepcopy(pl_module.network.state_dict())
-
-    def state_dict(self) -> dict[str, Any]:
-        return {"weights": self._weights, "loss": self.loss, "epoch": self.epoch}
-
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        self._weights = state_dict["weights"]
-        self.loss, self.epoch = state_dict["loss"], state_dict["epoch"]
+            self.loss, self.epoch = loss, epoch
+            self.weights = copy.deepcopy(pl_module.network.state_dict())
+        if self._patience is not None:
+            self.stopped = epoch - self.epoch >= self._patience or not math.isfinite(loss)
+            trainer.should_stop = self.stopped
 
     def restore(self, module: Training) -> None:
-        if self._weights is not None:
-            module.network.load_state_dict(self._weights)
+        if self.weights:
+            module.network.load_state_dict(self.weights)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Snapshot:
+    """All that the epochs after a whole one depend on; their randomness is seeded anew.
+
+    Stored as one safetensors file: no pickle comes from the blob store.
+    """
+
+    epoch: int
+    best_epoch: int
+    best_loss: float
+    stopped: bool
+    #: part (weights, best, AdamW's moments) -> parameter -> tensor
+    parts: dict[str, dict[str, Tensor]]
+
+    def to_bytes(self) -> bytes:
+        tensors = {f"{p}/{name}": t for p, part in self.parts.items() for name, t in part.items()}
+        figures = [self.epoch, self.best_epoch, self.best_loss, self.stopped]
+        return save({**tensors, "figures": torch.tensor(figures, dtype=torch.float64)})
+
+    @classmethod
+    def from_bytes(cls, data: bytes, network: Network) -> Self:
+        """Raises ValueError for what is not the state of such a network."""
+        try:
+            tensors = load(data)
+            epoch, best_epoch, best_loss, stopped = tensors.pop("figures").tolist()
+        except (SafetensorError, KeyError, TypeError) as error:
+            raise ValueError(f"{type(error).__name__}: {error}") from error
+        shapes = {name: tensor.shape for name, tensor in network.state_dict().items()}
+        names = ("weights", *(("best",) if best_epoch else ()), *_MOMENTS)
+        expected = {
+            f"{part}/{name}": torch.Size() if part == "step" else shape
+            for part in names
+            for name, shape in shapes.items()
+        }
+        if {key: tensor.shape for key, tensor in tensors.items()} != expected:
+            raise ValueError("it is of another network")
+        parts = {part: {name: tensors[f"{part}/{name}"] for name in shapes} for part in names}
+        return cls(
+            epoch=int(epoch),
+            best_epoch=int(best_epoch),
+            best_loss=best_loss,
+            stopped=bool(stopped),
+            parts=parts,
+        )
+
+
+class Keeping(Callback):
+    """Takes a snapshot after each epoch, and stores the last one now and then or when told to."""
+
+    def __init__(self, checkpoints: Checkpoints | None, best: BestWeights) -> None:
+        self._checkpoints = checkpoints
+        self._best = best
+        #: not stored yet
+        self._last: Snapshot | None = None
+        self._moments: dict[str, dict[str, Tensor]] | None = None
+        self._saved_at = time.monotonic()
+
+    def resume(self, module: Training) -> int:
+        """Set `module` and the best weights to the stored state; the epochs it has behind it."""
+        data = None if self._checkpoints is None else self._checkpoints.load()
+        if data is None:
+            return 0
+        try:
+            state = Snapshot.from_bytes(data, module.network)
+        except ValueError as error:
+            logger.warning("a checkpoint is ignored, training begins anew: %s", error)
+            return 0
+        module.network.load_state_dict(state.parts["weights"])
+        self._best.weights = state.parts.get("best", {})
+        self._best.loss, self._best.epoch = state.best_loss, state.best_epoch
+        self._best.stopped = state.stopped
+        self._moments = state.parts
+        return state.epoch
+
+    def on_train_start(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if self._moments is None:
+            return
+        state = trainer.optimizers[0].state_dict()
+        state["state"] = {
+            number: {moment: self._moments[moment][name] for moment in _MOMENTS}
+            for number, (name, _) in enumerate(pl_module.network.named_parameters())
+        }
+        trainer.optimizers[0].load_state_dict(state)
+        self._moments = None
+
+    def on_train_epoch_end(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
+    ) -> None:
+        if self._checkpoints is None:
+            return
+        moments = trainer.optimizers[0].state
+        named = dict(pl_module.network.named_parameters())
+        self._last = Snapshot(
+            epoch=trainer.current_epoch + 1,
+            best_epoch=self._best.epoch,
+            best_loss=self._best.loss,
+            stopped=self._best.stopped,
+            parts={
+                "weights": {name: _copied(p) for name, p in named.items()},
+                "best": self._best.weights,
+                **{
+                    m: {name: _copied(moments[p][m]) for name, p in named.items()} for m in _MOMENTS
+                },
+            },
+        )
+        if time.monotonic() - self._saved_at >= _SAVE_SECONDS:
+            self.save()
+
+    def save(self) -> None:
+        """The last whole epoch, unless it is stored already."""
+        if self._checkpoints is None or self._last is None:
+            return
+        self._checkpoints.save(self._last.epoch, self._last.to_bytes())
+        self._last, self._saved_at = None, time.monotonic()
+
+
+def _copied(tensor: Tensor) -> Tensor:
+    return tensor.detach().to("cpu", copy=True)
+
+
+def _epoch_seed(seed: int, epoch: int) -> int:
+    return (seed * 1_000_003 + epoch) % 2**63
 
 
 def _accelerator(device: str) -> str:

@@ -35,3 +35,8 @@ def predictions(job_id: UUID, attempt: int, name: str) -> str:
 def work(job_id: UUID, attempt: int, name: str) -> str:
     """What an attempt writes before its commit: invisible, swept when the job has ended."""
     return f"work/{job_id}/{attempt}/{name}"
+
+
+def checkpoint(job_id: UUID, name: str) -> str:
+    """State of a job's unfinished training; unlike other work it outlives the attempt."""
+    return f"work/{job_id}/checkpoint/{name}"

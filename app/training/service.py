@@ -1,10 +1,7 @@
 """train: one algorithm on one split of one data set becomes a model version."""
 
-import shutil
 import time
 from dataclasses import dataclass
-from pathlib import Path
-from tempfile import gettempdir
 from typing import Any
 from uuid import UUID
 
@@ -21,10 +18,11 @@ from app.datasets.records import Dataset, load_dataset
 from app.db.models import ModelVersionRow
 from app.features.compute import FeatureSet
 from app.features.matrix import dataset_matrix
-from app.models.bundle import BundleManifest, ModelBundle, SavedBundle
+from app.models.bundle import BundleManifest, ModelBundle, SavedBundle, libraries
 from app.models.records import next_number, set_alias
 from app.resources import Resources
 from app.splitters.base import Indices
+from app.training.checkpoints import BlobCheckpoints
 from app.training.evaluating import (
     calibrate,
     evaluate_baseline,
@@ -98,7 +96,6 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     _tell(context, "save", headline(task, metrics))
     model_id = new_id()
     saved = bundle.save(resources.storage, model_id, extra)
-    shutil.rmtree(_checkpoint_dir(context), ignore_errors=True)
     facts = {
         "model_id": str(model_id),
         "algorithm": algorithm.name,
@@ -157,14 +154,34 @@ def _fit(
             threads=resources.settings.worker_threads,
             device=_device(resources, params),
             work=context,
-            checkpoint_dir=_checkpoint_dir(context),
+            checkpoints=_checkpoints(resources, context, params, material, algorithm),
         ),
     )
 
 
-def _checkpoint_dir(context: WorkContext) -> Path:
-    """Outlives a crash of the process on this machine; removed once the model is stored."""
-    return Path(gettempdir()) / f"retort-checkpoints-{context.job_id}"
+def _checkpoints(
+    resources: Resources,
+    context: WorkContext,
+    params: TrainParams,
+    material: Material,
+    algorithm: Algorithm,
+) -> BlobCheckpoints:
+    """Whichever worker has the job; the engine deletes them when it has ended."""
+    versions = libraries()
+    fit = {
+        "request": params.model_dump(mode="json"),
+        "algorithm": [algorithm.name, algorithm.version, algorithm.params.model_dump(mode="json")],
+        "task": [material.labels.task.type, material.labels.task.targets],
+        "classes": material.labels.task.classes,
+        "dataset": material.dataset.sha256,
+        "split": material.split.split.hash,
+        "features": [material.feature_set.key, material.X.shape],
+        # without the build: a worker with CUDA and one without may follow each other
+        "libraries": [versions[name].partition("+")[0] for name in ("numpy", "torch")],
+    }
+    return BlobCheckpoints(
+        resources.storage, job_id=context.job_id, attempt=context.attempt, fit=fit
+    )
 
 
 def _device(resources: Resources, params: TrainParams) -> Any:

@@ -168,30 +168,3 @@ def test_a_target_of_one_class_beside_others_is_predicted_as_that_class():
     y = np.column_stack([Y["binary"], np.ones(N)])
     task = LearningTask(type="binary", targets=("a", "b"), classes=(("0", "1"),) * 2)
     assert (fitted("lightgbm", task, y).predict(X[350:]).probabilities[1][:, 1] == 1.0).all()
-
-
-def test_an_interrupted_network_goes_on_from_its_checkpoint(tmp_path):
-    class StopAt(SilentContext):
-        def raise_if_cancelled(self):
-            if len(self.told) >= 5:
-                raise JobCancelled("worker lost")
-
-    with pytest.raises(JobCancelled):
-        fitted(
-            "mlp",
-            REGRESSION,
-            Y["regression"],
-            context=FitContext(seed=5, work=StopAt(), checkpoint_dir=tmp_path),
-        )
-    resumed_work = SilentContext()
-    resumed = fitted(
-        "mlp",
-        REGRESSION,
-        Y["regression"],
-        context=FitContext(seed=5, work=resumed_work, checkpoint_dir=tmp_path),
-    )
-    assert resumed_work.told[0]["done"] > 1, "it began again from the first epoch"
-    whole = fitted("mlp", REGRESSION, Y["regression"])
-    assert r2_score(Y["regression"][350:], resumed.predict(X[350:]).values[:, 0]) == pytest.approx(
-        r2_score(Y["regression"][350:], whole.predict(X[350:]).values[:, 0]), abs=0.05
-    )

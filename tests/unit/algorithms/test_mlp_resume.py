@@ -288,3 +288,17 @@ def test_an_outage_of_the_blob_store_does_not_fail_the_fit(monkeypatch, caplog, 
 
 def test_an_outage_does_not_hide_why_the_work_stops(tmp_path):
     interrupted(StopAfter(3), Down(tmp_path))
+
+
+def test_every_epoch_has_an_order_of_its_own(monkeypatch):
+    orders = []
+
+    class Noted(mlp_network.Shuffle):
+        def __iter__(self):
+            orders.append(tuple(super().__iter__()))
+            yield from orders[-1]
+
+    monkeypatch.setattr(mlp_network, "Shuffle", Noted)
+    fit()
+    assert len(set(orders)) == PARAMS["max_epochs"]
+    assert all(sorted(order) == list(range(200)) for order in orders)
