@@ -72,8 +72,6 @@ class JobRow(Identified, Base):
     attempt: Mapped[int] = mapped_column(server_default=text("0"))
     max_attempts: Mapped[int] = mapped_column(server_default=text("3"))
     crash_count: Mapped[int] = mapped_column(server_default=text("0"))
-    #: outages that it was retried after; each costs no attempt
-    outage_count: Mapped[int] = mapped_column(server_default=text("0"))
     run_at: Mapped[datetime | None]
     deadline_at: Mapped[datetime | None]
 

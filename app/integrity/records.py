@@ -31,7 +31,8 @@ class Violation:
 _STEPS: LiteralString = """
 SELECT id, job_id, data->>'state' AS state, data->>'trigger' AS trigger,
        (data->>'version')::bigint AS version,
-       lag(data->>'state') OVER w AS before, lag((data->>'version')::bigint) OVER w AS before_version
+       lag(data->>'state') OVER w AS before,
+       lag((data->>'version')::bigint) OVER w AS before_version
 FROM job_events WHERE type = 'state' WINDOW w AS (PARTITION BY job_id ORDER BY id)
 """
 

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 from psycopg.types.json import Jsonb
 
 from app.db.database import Database
-from app.jobs.model import Job
+from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.states import Trigger
 from app.jobs.transition import transition
 
@@ -73,7 +73,8 @@ def claim_finalize(db: Database, job_id: UUID, owner: Owner, *, lease_seconds: f
         "UPDATE jobs SET project_id = project_id" + _OWN + " WHERE id = %(id)s"
         " AND state = 'running' AND fanned_out_at IS NOT NULL AND claim_token IS NULL"
         " AND cancel_requested_at IS NULL AND NOT EXISTS (SELECT 1 FROM job_chunks c"
-        " WHERE c.job_id = jobs.id AND c.state IN ('queued', 'running')) RETURNING *"
+        " WHERE c.job_id = jobs.id AND c.state IN ('queued', 'running'))"
+        f" RETURNING {JOB_COLUMNS}"
     )
     values = {
         "id": job_id,

@@ -69,8 +69,8 @@ def end_badly(db: Database, job: Job, error: BaseException) -> list[Job]:
     with db.cursor() as cursor:
         if isinstance(error, JobCancelled | DeadlineExceeded):
             _end(cursor, job, Trigger.STOPPED, problem)
-        elif is_outage(error) and job.outage_count < MAX_OUTAGES:
-            delay = backoff_seconds(job.outage_count, error)
+        elif is_outage(error) and (outages := _outages(cursor, job)) < MAX_OUTAGES:
+            delay = backoff_seconds(outages, error)
             if job.fanned_out_at is None:
                 _retry_later(cursor, job, problem, delay)
             else:
@@ -143,7 +143,7 @@ def _retry_later(cursor: Cursor, job: Job, problem: Problem, delay: float) -> No
         Trigger.RETRY_LATER,
         condition=_FENCE,
         assign=RELEASE + ", error = %(error)s, run_at = now() + make_interval(secs => %(delay)s),"
-        " outage_count = outage_count + 1, max_attempts = max_attempts + 1",
+        " max_attempts = max_attempts + 1",
         values={**_fence(job), "error": Jsonb(problem), "delay": delay},
         event={"error": problem, "after_seconds": round(delay, 1)},
     )
@@ -155,16 +155,27 @@ def _finalize_later(cursor: Cursor, job: Job, problem: Problem, delay: float) ->
     """The chunks are whole; the sweeper sends the last step again when the delay is over."""
     cursor.execute(
         "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL,"
-        " outage_count = outage_count + 1, dispatched_at = now() + make_interval(secs => %(delay)s)"
+        " dispatched_at = now() + make_interval(secs => %(delay)s)"
         " WHERE state = 'running' AND " + _FENCE + " RETURNING id",
         {**_fence(job), "delay": delay},
     )
     if cursor.fetchone() is not None:
         data = {**problem, "level": "warning", "after_seconds": round(delay, 1)}
         cursor.execute(
-            "INSERT INTO job_events (job_id, type, data) VALUES (%s, 'message', %s)",
+            "INSERT INTO job_events (job_id, type, data) VALUES (%s, 'outage', %s)",
             (job.id, Jsonb(data)),
         )
+
+
+def _outages(cursor: Cursor, job: Job) -> int:
+    """That it was retried after, as its log tells."""
+    cursor.execute(
+        "SELECT count(*) AS n FROM job_events WHERE job_id = %s AND (type = 'outage'"
+        " OR type = 'state' AND data->>'trigger' = %s)",
+        (job.id, Trigger.RETRY_LATER.value),
+    )
+    row = cursor.fetchone()
+    return row["n"] if row else 0
 
 
 def backoff_seconds(outages: int, error: BaseException) -> float:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field, fields
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, LiteralString, Self
 from uuid import UUID
 
 from app.core.work import ChunkResult, ChunkSpec
@@ -51,7 +51,6 @@ class Job:
     error: Json | None
     started_at: datetime | None
     finished_at: datetime | None
-    outage_count: int = 0
     #: jobs that must succeed before this one starts
     needs: tuple[UUID, ...] = field(default=())
 
@@ -69,6 +68,9 @@ class Job:
 
 
 _JOB_COLUMNS = tuple(f.name for f in fields(Job))
+#: for SELECT and RETURNING. Named, not `*`: a statement that was prepared before a migration added
+#: a column would be refused by Postgres after it
+JOB_COLUMNS: LiteralString = ", ".join(f"jobs.{name}" for name in _JOB_COLUMNS if name != "needs")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

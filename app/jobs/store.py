@@ -8,16 +8,16 @@ from psycopg.types.json import Jsonb
 
 from app.core.errors import NotFound
 from app.db.database import Cursor, Database
-from app.jobs.model import Job, JobEvent
+from app.jobs.model import JOB_COLUMNS, Job, JobEvent
 
 _NEEDS: LiteralString = (
     "ARRAY(SELECT needs_job_id FROM job_needs WHERE job_needs.job_id = jobs.id) AS needs"
 )
 _GET: LiteralString = (
-    f"SELECT jobs.*, {_NEEDS} FROM jobs WHERE id = %(id)s AND project_id = %(project_id)s"
+    f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE id = %(id)s AND project_id = %(project_id)s"
 )
 _LIST: LiteralString = f"""
-SELECT jobs.*, {_NEEDS} FROM jobs
+SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs
 WHERE project_id = %(project_id)s
   AND (%(state)s::text IS NULL OR state = %(state)s)
   AND (%(kind)s::text IS NULL OR kind = %(kind)s)

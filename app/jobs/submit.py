@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.core.errors import IdempotencyInProgress, IdempotencyMismatch, NotFound
 from app.core.ids import new_id
 from app.db.database import Cursor, Database, cursor_of
-from app.jobs.model import Job
+from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.needs import settle_waiting
 from app.jobs.store import fetch_job
 from app.jobs.waiting_room import WaitingRoom
@@ -55,7 +55,7 @@ class Submitted:
     replayed: bool
 
 
-_INSERT: LiteralString = """
+_INSERT: LiteralString = f"""
 WITH accepted AS (
     INSERT INTO jobs (
         id, project_id, kind, state, queue, priority, params, labels, created_by, max_attempts,
@@ -67,7 +67,7 @@ WITH accepted AS (
         now() + make_interval(secs => %(deadline_seconds)s), %(client_ref)s, %(correlation_id)s,
         %(parent_id)s, %(rerun_of)s, %(warnings)s,
         CASE WHEN %(state)s = 'queued' THEN now() END, (%(state)s = 'queued')::int
-    ) RETURNING *
+    ) RETURNING {JOB_COLUMNS}
 ), told AS (
     INSERT INTO job_events (job_id, type, data)
     SELECT id, 'state', jsonb_build_object(

@@ -14,7 +14,7 @@ from app.core.errors import DeadlineExceeded, JobCancelled, LostWorker
 from app.core.settings import Settings
 from app.db.database import Cursor, Database
 from app.jobs.chunks import QUEUE_OF, TimeLimit
-from app.jobs.model import Job
+from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.needs import settle_waiting
 from app.jobs.states import Trigger
 from app.jobs.transition import FINISH, RELEASE, end_attempt, transition
@@ -82,7 +82,7 @@ def _take_back_lost_jobs(cursor: Cursor, settings: Settings, result: Sweep) -> N
     cursor.execute(
         "UPDATE jobs SET crash_count = crash_count + 1 WHERE "
         + _LOCKED.format("state = 'running' AND lease_expires_at < now()")
-        + " RETURNING *"
+        + f" RETURNING {JOB_COLUMNS}"
     )
     for job in [Job.from_row(row) for row in cursor.fetchall()]:
         _take_back(cursor, settings, result, job)
@@ -285,7 +285,7 @@ def _find_finished_divisions(cursor: Cursor, settings: Settings, result: Sweep) 
             " AND NOT EXISTS (SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id"
             " AND c.state IN ('queued', 'running'))"
         )
-        + " RETURNING *",
+        + f" RETURNING {JOB_COLUMNS}",
         {"age": settings.sweep_seconds / 2},
     )
     found = [Job.from_row(row) for row in cursor.fetchall()]
@@ -307,7 +307,7 @@ def _resend_jobs(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) ->
             "state = 'queued' AND "
             + _OVERDUE.format(alias="", queue="queue", count="greatest(dispatch_count - 1, 0)")
         )
-        + " RETURNING *",
+        + f" RETURNING {JOB_COLUMNS}",
         _resend_values(empty_queues),
     )
     jobs = [Job.from_row(row) for row in cursor.fetchall()]

@@ -5,7 +5,7 @@ from typing import Any, LiteralString
 from psycopg.types.json import Jsonb
 
 from app.db.database import Cursor
-from app.jobs.model import Job
+from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.states import RULES, Trigger
 
 #: NOTIFY channel; the payload is the job's id
@@ -16,7 +16,7 @@ WITH moved AS (
     UPDATE jobs
     SET state = %(to_state)s, version = version + 1{assign}
     WHERE state = ANY(%(from_states)s) AND ({condition})
-    RETURNING *
+    RETURNING {columns}
 ), told AS (
     INSERT INTO job_events (job_id, type, data)
     SELECT id, 'state', jsonb_build_object(
@@ -53,7 +53,7 @@ def transition(
     """
     rule = RULES[trigger]
     cursor.execute(
-        _STATEMENT.format(assign=assign, condition=condition),
+        _STATEMENT.format(assign=assign, condition=condition, columns=JOB_COLUMNS),
         {
             **(values or {}),
             "to_state": rule.target.value,

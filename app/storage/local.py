@@ -100,7 +100,7 @@ class LocalStorage:
         return len(keys)
 
     def _missing(self, key: str) -> NotFound | Retryable:
-        """When the folder that we have used is gone (not mounted), nothing can be said of a blob."""
+        """When the folder that we used is gone (not mounted), nothing can be said of a blob."""
         if self._root.is_dir() or not self._used:
             return NotFound(f"there is no blob {key}")
         return Retryable("the blob store's folder is not there")

@@ -79,9 +79,11 @@ def test_a_healthy_database_breaks_no_rule(database, history):
     ("damage", "rule"),
     [
         (
-            "INSERT INTO job_events (job_id, type, data) SELECT id, 'state', jsonb_build_object("
-            "'state', 'running', 'trigger', 'claim', 'version', version + 1) FROM jobs"
-            " WHERE state = 'succeeded'",
+            (
+                "INSERT INTO job_events (job_id, type, data) SELECT id, 'state', jsonb_build_object("
+                "'state', 'running', 'trigger', 'claim', 'version', version + 1) FROM jobs"
+                " WHERE state = 'succeeded'"
+            ),
             "terminal_rewritten",
         ),
         ("UPDATE jobs SET state = 'failed' WHERE state = 'succeeded'", "log_disagrees"),
@@ -91,8 +93,10 @@ def test_a_healthy_database_breaks_no_rule(database, history):
         ),
         ("UPDATE jobs SET attempt = 9", "attempts_over_limit"),
         (
-            "INSERT INTO job_attempts (job_id, attempt, ended_at, outcome) SELECT id, 2, now(),"
-            " 'succeeded' FROM jobs WHERE state = 'succeeded'",
+            (
+                "INSERT INTO job_attempts (job_id, attempt, ended_at, outcome) SELECT id, 2, now(),"
+                " 'succeeded' FROM jobs WHERE state = 'succeeded'"
+            ),
             "results",
         ),
         ("UPDATE job_attempts SET ended_at = NULL WHERE outcome = 'succeeded'", "open_attempt"),
@@ -103,13 +107,17 @@ def test_a_healthy_database_breaks_no_rule(database, history):
         ("UPDATE job_chunks SET state = 'queued' WHERE chunk = 1", "unfinished_chunks"),
         ("UPDATE job_chunks SET state = 'split' WHERE chunk = 1", "rows_exactly_once"),
         (
-            "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, state)"
-            " SELECT job_id, 2, 1, '{}', 15, 20, 'succeeded' FROM job_chunks WHERE chunk = 1",
+            (
+                "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, state)"
+                " SELECT job_id, 2, 1, '{}', 15, 20, 'succeeded' FROM job_chunks WHERE chunk = 1"
+            ),
             "rows_exactly_once",
         ),
         (
-            "UPDATE jobs SET kind = 'train', result = '{\"model_id\": \"x\"}'"
-            " WHERE state = 'succeeded'",
+            (
+                "UPDATE jobs SET kind = 'train', result = '{\"model_id\": \"x\"}'"
+                " WHERE state = 'succeeded'"
+            ),
             "models",
         ),
         ("UPDATE jobs SET kind = 'optimize' WHERE state = 'succeeded'", "studies"),

@@ -284,7 +284,12 @@ def test_an_outage_is_tried_again_after_a_pause_and_costs_no_attempt(database, e
 
 def test_an_outage_without_end_fails_the_job_in_the_end(database):
     job = claimed(database)
-    execute(database, "UPDATE jobs SET outage_count = %(n)s", n=MAX_OUTAGES)
+    execute(
+        database,
+        "INSERT INTO job_events (job_id, type) SELECT id, 'outage' FROM jobs,"
+        " generate_series(1, %(n)s)",
+        n=MAX_OUTAGES,
+    )
     end_badly(database, now(database, job), Retryable("still away"))
     ended = now(database, job)
     assert (ended.state, ended.error["code"]) == (JobState.FAILED, "temporary_failure")
@@ -703,10 +708,9 @@ def test_an_outage_in_the_last_step_keeps_the_chunks_and_waits(database):
         Retryable("the disk is full"),
     )
     assert sweep(database, SETTINGS).finalize == [], "not before the pause is over"
-    assert [e.type for e in list_events(database, job.id)][-1] == "message"
+    assert [e.type for e in list_events(database, job.id)][-1] == "outage"
     execute(database, "UPDATE jobs SET dispatched_at = now() - interval '11 s'")
     assert [j.id for j in sweep(database, SETTINGS).finalize] == [job.id]
-    assert now(database, job).outage_count == 1
     assert len(chunk_store.chunk_results(database, job.id)) == 1
 
 

@@ -1,13 +1,23 @@
-"""Migrations go up and down, and say the same as the tables in code."""
+"""Migrations go up and down, say the same as the tables in code, and spare the release before."""
 
+import io
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import psycopg
+import pytest
+from alembic.migration import MigrationContext
+from alembic.operations import Operations
+from alembic.script import ScriptDirectory
 
 ROOT = Path(__file__).resolve().parents[2]
+#: oldest first
+REVISIONS = list(ScriptDirectory(ROOT / "migrations").walk_revisions())[::-1]
+#: the first one starts with an empty database, which no release runs on
+LATER = REVISIONS[1:]
 
 
 def alembic(url, *words):
@@ -21,6 +31,11 @@ def alembic(url, *words):
     )
 
 
+def succeeds(url, *words):
+    done = alembic(url, *words)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
 def tables(url):
     with psycopg.connect(url) as connection:
         rows = connection.execute(
@@ -29,14 +44,138 @@ def tables(url):
     return {name for (name,) in rows} - {"alembic_version"}
 
 
+def shape(url):
+    """Every column, constraint and index, as Postgres tells them."""
+    queries = (
+        """SELECT table_name, column_name, data_type, is_nullable, column_default
+        FROM information_schema.columns WHERE table_schema = 'public'""",
+        """SELECT conrelid::regclass::text, conname, pg_get_constraintdef(oid)
+        FROM pg_constraint WHERE connamespace = 'public'::regnamespace""",
+        "SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'",
+    )
+    with psycopg.connect(url) as connection:
+        return [sorted(connection.execute(query).fetchall(), key=repr) for query in queries]
+
+
 def test_up_down_up_and_no_difference(empty_postgres_url):
     url = empty_postgres_url
-    assert alembic(url, "upgrade", "head").returncode == 0
-    made = tables(url)
+    succeeds(url, "upgrade", "head")
+    made, first = tables(url), shape(url)
     assert {"jobs", "job_chunks", "job_events", "models"} <= made
-    check = alembic(url, "check")
-    assert check.returncode == 0, check.stdout + check.stderr
-    assert alembic(url, "downgrade", "base").returncode == 0
+    succeeds(url, "check")
+    succeeds(url, "downgrade", "base")
     assert tables(url) == set()
-    assert alembic(url, "upgrade", "head").returncode == 0
+    succeeds(url, "upgrade", "head")
     assert tables(url) == made
+    assert shape(url) == first
+    succeeds(url, "check")
+
+
+def test_check_sees_a_difference(empty_postgres_url):
+    succeeds(empty_postgres_url, "upgrade", "head")
+    with psycopg.connect(empty_postgres_url) as connection:
+        connection.execute("ALTER TABLE jobs ALTER COLUMN queue DROP NOT NULL")
+    assert alembic(empty_postgres_url, "check").returncode != 0
+
+
+def test_each_step_back_is_the_schema_before_it(empty_postgres_url):
+    """What `docs/upgrading.md` tells an operator who goes back one release."""
+    url = empty_postgres_url
+    shapes = {}
+    for script in REVISIONS:
+        succeeds(url, "upgrade", script.revision)
+        shapes[script.revision] = shape(url)
+    for script in reversed(LATER):
+        succeeds(url, "downgrade", script.down_revision)
+        assert shape(url) == shapes[script.down_revision]
+
+
+# ---- the release before runs on the new schema
+
+
+#: what the code of the release before does not survive
+_CONTRACTING = (
+    r"\bDROP\s+(TABLE|COLUMN|SCHEMA|VIEW|TYPE)\b",
+    r"\bALTER\s+TABLE\b.*\bDROP\s+(?!CONSTRAINT\b|NOT\s+NULL\b)",
+    r"\bRENAME\b",
+    r"\bSET\s+NOT\s+NULL\b",
+    r"\bALTER\s+(COLUMN\s+)?\S+\s+(SET\s+DATA\s+)?TYPE\b",
+    r"\bADD\s+COLUMN\b(?=.*\bNOT\s+NULL\b)(?!.*\b(DEFAULT|GENERATED)\b)",
+    r"\bTRUNCATE\b",
+)
+
+
+def contracting(sql: str) -> list[str]:
+    """The statements of `sql` that take something away from code that runs already."""
+    without_comments = re.sub(r"--[^\n]*", "", sql)
+    statements = (" ".join(part.split()) for part in without_comments.split(";"))
+    return [
+        statement
+        for statement in statements
+        if any(re.search(pattern, statement, re.IGNORECASE) for pattern in _CONTRACTING)
+    ]
+
+
+def sql_of(script) -> str:
+    """What the migration would run, without running it (alembic's `--sql`)."""
+    told = io.StringIO()
+    context = MigrationContext.configure(
+        dialect_name="postgresql", opts={"as_sql": True, "output_buffer": told}
+    )
+    with Operations.context(context):
+        script.module.upgrade()
+    return told.getvalue()
+
+
+def test_the_first_migration_is_the_only_one_without_a_release_before_it():
+    assert [script.revision for script in REVISIONS][:1] == ["0001"]
+    assert all(script.down_revision for script in LATER)
+
+
+@pytest.mark.parametrize("script", LATER, ids=lambda script: script.revision)
+def test_a_migration_only_adds(script):
+    """One that cleans up after an earlier release says `contracts = True` (docs/upgrading.md)."""
+    sql = sql_of(script)
+    assert sql.strip()
+    if not getattr(script.module, "contracts", False):
+        assert contracting(sql) == []
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "DROP TABLE jobs",
+        "ALTER TABLE jobs DROP COLUMN queue",
+        "alter table jobs\n  drop column queue",
+        "ALTER TABLE jobs DROP queue",
+        "ALTER TABLE jobs RENAME TO work",
+        "ALTER TABLE jobs RENAME queue TO line",
+        "ALTER TABLE jobs ALTER COLUMN worker SET NOT NULL",
+        "ALTER TABLE jobs ALTER COLUMN attempt TYPE INTEGER",
+        "ALTER TABLE jobs ALTER attempt SET DATA TYPE INTEGER",
+        "ALTER TABLE jobs ALTER COLUMN attempt DROP DEFAULT",
+        "ALTER TABLE jobs ADD COLUMN owner TEXT NOT NULL",
+        "TRUNCATE jobs",
+        "CREATE INDEX a ON jobs (queue); DROP TABLE job_chunks",
+    ],
+)
+def test_the_checker_refuses_what_takes_away(sql):
+    assert len(contracting(sql + ";")) == 1
+
+
+@pytest.mark.parametrize(
+    "sql",
+    [
+        "CREATE TABLE notes (id UUID NOT NULL, type TEXT NOT NULL)",
+        "ALTER TABLE jobs ADD COLUMN note TEXT",
+        "ALTER TABLE jobs ADD COLUMN note TEXT DEFAULT '' NOT NULL",
+        "ALTER TABLE jobs ADD COLUMN type TEXT",
+        "CREATE INDEX ix_jobs_type ON jobs (type)",
+        "ALTER TABLE jobs ALTER COLUMN queue DROP NOT NULL",
+        "ALTER TABLE jobs DROP CONSTRAINT ck_jobs_state",
+        "DROP INDEX ix_jobs_newest",
+        "-- Running upgrade 0001 -> 0002: DROP TABLE of nothing\nSELECT 1",
+    ],
+)
+def test_the_checker_lets_pass_what_adds(sql):
+    assert contracting(sql + ";") == []
