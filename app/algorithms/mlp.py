@@ -54,13 +54,13 @@ class Mlp(Algorithm):
         validation: Examples | None,
         context: FitContext,
     ) -> FittedModel:
-        from app.algorithms.mlp_network import fit_mlp
+        from app.algorithms.networks.mlp import fit_mlp
 
         return fit_mlp(self.params, task, train, validation, context)
 
     @classmethod
     def load(cls, folder: Path, task: LearningTask) -> FittedModel:
-        from app.algorithms.mlp_network import MlpModel
+        from app.algorithms.networks.mlp import MlpModel
 
         return MlpModel.load(folder, task)
 

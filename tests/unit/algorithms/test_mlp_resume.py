@@ -5,8 +5,8 @@ import logging
 import numpy as np
 import pytest
 
-from app.algorithms import mlp_network
 from app.algorithms.base import Examples, FitContext, LearningTask, algorithms
+from app.algorithms.networks import mlp as mlp_network
 from app.core.errors import (
     DeadlineExceeded,
     JobCancelled,

@@ -1,5 +1,6 @@
 """Plug-ins by declaration: duplicates and unknown names are told with all names."""
 
+import subprocess
 import sys
 
 import pytest
@@ -55,3 +56,21 @@ def test_an_unknown_name_lists_the_nearest_first(package):
     with pytest.raises(UnknownName) as unknown:
         things.get("omgea")
     assert unknown.value.problem()["remedy"] == "Use one of: omega, alpha."
+
+
+def test_looking_up_a_plugin_loads_none_of_the_heavy_libraries():
+    """The gateway checks names; a fresh worker process must not pay seconds for torch."""
+    code = (
+        "import sys\n"
+        "from app.algorithms.base import algorithms\n"
+        "from app.featurizers.base import featurizers\n"
+        "from app.metrics.base import metrics\n"
+        "from app.splitters.base import splitters\n"
+        "for registry in (algorithms, featurizers, metrics, splitters):\n"
+        "    for plugin in registry:\n"
+        "        plugin.Params.model_json_schema()\n"
+        "heavy = {'torch', 'lightning', 'sklearn', 'lightgbm', 'rdkit', 'scipy', 'matplotlib'}\n"
+        "print(sorted(heavy & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
