@@ -14,7 +14,8 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 
 CLUSTER := $(PY) -m workers.embedded
 
-.PHONY: help install demo up run down status test check format bench lock clean
+.PHONY: help install demo up run down status verify backup restore test faults soak check format \
+	bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,8 +51,26 @@ down: install ## drain and stop: running jobs go back to their queues
 status: install ## what runs, and where
 	@$(CLUSTER) status
 
+verify: install ## does everything hold that is promised? (any time, changes nothing)
+	$(PY) -m workers.verify --embedded
+
+backup: install ## back up the running cluster: make backup TO=/path/folder
+	$(PY) -m workers.backup create --embedded $(or $(TO),$(error say where: make backup TO=/path/folder))
+
+restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORCE=1]
+	$(PY) -m workers.backup restore --embedded $(if $(FORCE),--force) \
+		$(or $(FROM),$(error say from where: make restore FROM=/path/folder))
+
 test: install ## every test but those that need a container engine
 	$(PY) -m pytest -m "not docker"
+
+faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
+	@mkdir -p .faults
+	RETORT_FAULT_SETTINGS=product RETORT_FAULT_REPORT=.faults/table.md RETORT_FAULT_LOGS=.faults/logs \
+		$(PY) -m pytest -q --timeout=900 tests/faults
+
+soak: install ## a storm of random faults: make soak [MINUTES=30] [SEED=7]
+	$(PY) -m tests.faults.storm $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
 check: install ## style, types, layers
 	$(PY) -m ruff check .
@@ -72,5 +91,5 @@ lock: install ## pin what is installed now
 	@touch $(VENV)/.locked $(VENV)/.project
 
 clean: ## caches and build outputs; the data folder .retort and .venv stay
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist .bench
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist .bench .faults
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

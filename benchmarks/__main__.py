@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks import batch, submit
+from benchmarks import batch, fairness, submit
 
 if __name__ == "__main__":
-    # both run, whatever the first says
-    results = [submit.main(), batch.main()]
+    # all run, whatever the first says
+    results = [submit.main(), batch.main(), fairness.main()]
     sys.exit(max(results))

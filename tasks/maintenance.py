@@ -14,7 +14,7 @@ from app.jobs.clean_up import clean_up as clean_up_rows
 from app.jobs.sweeper import sweep as sweep_once
 from app.resources import get_resources
 from app.training.track import pending_models, track_model
-from workers.broker import empty_queues
+from workers.broker import empty_queues, has_forgotten
 from workers.celery_app import CLEAN_UP_SECONDS, TRACK_SECONDS, celery_app
 from workers.dispatch import send_chunk, send_finalize, send_job
 
@@ -38,7 +38,10 @@ def sweep() -> None:
     if not _due("sweep", resources.settings.sweep_seconds):
         return
     found = sweep_once(
-        resources.database, resources.settings, empty_queues=empty_queues(celery_app)
+        resources.database,
+        resources.settings,
+        empty_queues=empty_queues(celery_app),
+        broker_forgot=has_forgotten(celery_app),
     )
     for job in found.jobs:
         send_job(celery_app, job)

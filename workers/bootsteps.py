@@ -13,6 +13,7 @@ from uuid import uuid4
 import psutil
 from celery import bootsteps
 from celery.signals import worker_shutdown, worker_shutting_down
+from celery.worker.state import active_requests
 
 from app.core.errors import Problem
 from app.jobs.outages import is_outage
@@ -51,6 +52,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         draining.prepare(boot_id)
         self._started_at = time.time()
         self._stop = threading.Event()
+        self._idle_before: frozenset[int] = frozenset()
         worker_shutdown.connect(self._withdraw)
 
     def create(self, worker: Any) -> None:
@@ -96,15 +98,20 @@ class LeaseKeeper(bootsteps.StartStopStep):
     def _tick(self, worker: Any, resources: Resources) -> None:
         settings = resources.settings
         pids = _child_pids(worker)
+        busy = {request.worker_pid for request in active_requests}
+        idle = frozenset(pids) - busy
         upkeep = keep_leases(
             resources.database,
             self._worker_name,
             pids,
+            # idle now and at the tick before: a task has not just begun or ended
+            idle_pids=tuple(idle & self._idle_before),
             lease_seconds=settings.lease_seconds,
             grace_seconds=settings.cancel_grace_seconds,
         )
+        self._idle_before = idle
         if upkeep.dead_claims:
-            logger.warning("%d claims of dead children were ended", upkeep.dead_claims)
+            logger.warning("%d claims of dead or idle children were ended", upkeep.dead_claims)
         for pid, problem in upkeep.overdue.items():
             self._end_child(resources, pid, problem)
         announce(

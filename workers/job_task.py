@@ -2,14 +2,16 @@
 
 import logging
 import os
+import time
 from collections.abc import Callable, Sequence
 from functools import cache, partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
-from app.core.errors import JobCancelled, LeaseLost, RetortError
+from app.core.errors import DeadlineExceeded, JobCancelled, LeaseLost, RetortError
 from app.core.requests import RequestModel
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.db.database import Database
 from app.jobs import chunks as chunk_store
 from app.jobs.claim import Owner, claim_finalize, claim_job
 from app.jobs.context import ChunkContext, Drained, JobContext
@@ -31,6 +33,10 @@ from workers.bootsteps import WORKER_VARIABLE
 from workers.dispatch import send_chord, send_job
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
+#: how long a finished run waits for Postgres
+_PATIENCE_SECONDS = 1800.0
 
 Run = Callable[[Resources, WorkContext, Any], Outcome]
 Plan = Callable[[Resources, WorkContext, Any], FanOut]
@@ -80,7 +86,7 @@ def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
         ) as context:
             params = _params(chunk.kind, chunk.params)
             result = run(resources, context, params, chunk.spec)
-        chunk_store.finish_chunk(resources.database, chunk, result)
+        _stored(lambda: chunk_store.finish_chunk(resources.database, chunk, result))
     except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_chunk
         _end_chunk(resources, chunk, error)
     return number
@@ -135,10 +141,10 @@ def _work(resources: Resources, job: Job, step: Step) -> None:
             if outcome is None:
                 return
             context.flush()
-        ready = succeed(resources.database, job, outcome)
+        ready = _stored(lambda: succeed(resources.database, job, outcome))
     except Drained:
         logger.info("job %s goes back to its queue: the worker is shutting down", job.id)
-        put_back(resources.database, job)
+        _stored(lambda: put_back(resources.database, job))
         return
     except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_job
         ready = _end_job(resources, job, error)
@@ -164,7 +170,24 @@ def _end_job(resources: Resources, job: Job, error: Exception) -> list[Job]:
         logger.info("job %s: %s: %s", job.id, type(error).__name__, error)
     else:
         logger.error("job %s failed", job.id, exc_info=error)
-    return end_badly(resources.database, job, error)
+    return _stored(lambda: end_badly(resources.database, job, error))
+
+
+def _stored(write: Callable[[], T]) -> T:
+    """What a run ends with is written when Postgres is back: hours of work are not thrown away
+    because it restarts. The parent keeps the lease meanwhile. A commit of which we did not hear is
+    found out by the fence of the next try (LeaseLost).
+    """
+    give_up, delay = time.monotonic() + _PATIENCE_SECONDS, 0.5
+    while True:
+        try:
+            return write()
+        except Exception as error:
+            if not is_outage(error) or time.monotonic() > give_up:
+                raise
+            logger.warning("the end of a run cannot be stored yet: %s", error)
+        time.sleep(delay)
+        delay = min(2 * delay, 5.0)
 
 
 def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
@@ -180,17 +203,21 @@ def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
     try:
         if isinstance(error, LeaseLost):
             return
-        if isinstance(error, Drained):
-            chunk_store.put_back_chunk(db, chunk)
-        elif isinstance(error, JobCancelled):
-            chunk_store.cancel_chunk(db, chunk, problem_of(error))
-        elif is_outage(error) and chunk.attempt <= MAX_OUTAGES:
-            delay = backoff_seconds(chunk.attempt - 1, error)
-            chunk_store.retry_chunk(db, chunk, after_seconds=delay, problem=problem_of(error))
-        else:
-            chunk_store.fail_chunk(db, chunk, problem_of(error))
+        _stored(lambda: _end_chunk_by_kind(db, chunk, error))
     except LeaseLost:
         logger.info("%s: another worker has it", name)
+
+
+def _end_chunk_by_kind(db: Database, chunk: Chunk, error: Exception) -> None:
+    if isinstance(error, Drained):
+        chunk_store.put_back_chunk(db, chunk)
+    elif isinstance(error, JobCancelled | DeadlineExceeded):
+        chunk_store.cancel_chunk(db, chunk, problem_of(error))
+    elif is_outage(error) and chunk.attempt <= MAX_OUTAGES:
+        delay = backoff_seconds(chunk.attempt - 1, error)
+        chunk_store.retry_chunk(db, chunk, after_seconds=delay, problem=problem_of(error))
+    else:
+        chunk_store.fail_chunk(db, chunk, problem_of(error))
 
 
 def _publish(jobs: Sequence[Job]) -> None:

@@ -71,8 +71,9 @@ class Database:
 
     def connect(self) -> psycopg.Connection[DictRow]:
         """A connection outside the pool (LISTEN), autocommit; the caller closes it."""
-        dsn = self.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return psycopg.connect(dsn, autocommit=True, row_factory=dict_row, connect_timeout=5)
+        where = self.url.translate_connect_args(username="user", database="dbname")
+        options = {**where, **self.url.query, "connect_timeout": 5}
+        return psycopg.connect(autocommit=True, row_factory=dict_row, **options)
 
     def dispose(self) -> None:
         if self._engine is not None and self._pid == os.getpid():

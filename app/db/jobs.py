@@ -147,6 +147,7 @@ class JobChunkRow(Base):
     worker_pid: Mapped[int | None]
     lease_expires_at: Mapped[datetime | None]
     dispatched_at: Mapped[datetime | None]
+    dispatch_count: Mapped[int] = mapped_column(server_default=text("1"))
     run_at: Mapped[datetime | None]
     #: small: keys and counts, never rows
     result: Mapped[Json | None]

@@ -72,8 +72,10 @@ def claim_finalize(db: Database, job_id: UUID, owner: Owner, *, lease_seconds: f
     query: LiteralString = (
         "UPDATE jobs SET project_id = project_id" + _OWN + " WHERE id = %(id)s"
         " AND state = 'running' AND fanned_out_at IS NOT NULL AND claim_token IS NULL"
-        " AND cancel_requested_at IS NULL AND NOT EXISTS (SELECT 1 FROM job_chunks c"
-        " WHERE c.job_id = jobs.id AND c.state IN ('queued', 'running'))"
+        " AND cancel_requested_at IS NULL AND (deadline_at IS NULL OR deadline_at > now())"
+        " AND NOT EXISTS (SELECT 1 FROM job_chunks c"
+        " WHERE c.job_id = jobs.id AND c.state IN ('queued', 'running',"
+        " 'cancelled'))"
         f" RETURNING {JOB_COLUMNS}"
     )
     values = {

@@ -181,7 +181,12 @@ class JobContext(_Context):
 
     def flush(self) -> None:
         """Write what was told last; called before the job ends, so that warnings are kept."""
-        self._pulse()
+        try:
+            self._pulse()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            logger.warning("the last words of job %s were not written: %s", self.job.id, error)
 
     def _pulse(self) -> Pulse:
         return beat(

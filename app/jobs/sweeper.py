@@ -53,9 +53,16 @@ class Sweep:
             self.found[what] = self.found.get(what, 0) + number
 
 
-def sweep(db: Database, settings: Settings, *, empty_queues: frozenset[str] = frozenset()) -> Sweep:
+def sweep(
+    db: Database,
+    settings: Settings,
+    *,
+    empty_queues: frozenset[str] = frozenset(),
+    broker_forgot: bool = False,
+) -> Sweep:
     """One round. `empty_queues`: queues that the broker says hold no message at all, so that every
-    queued job of theirs has lost its message and is sent again without waiting.
+    queued job of theirs has lost its message and is sent again without waiting. `broker_forgot`:
+    it has lost all its messages since the last round, so that everything is.
     """
     result = Sweep()
     steps: list[Callable[[Cursor, Settings, Sweep], None]] = [
@@ -70,10 +77,15 @@ def sweep(db: Database, settings: Settings, *, empty_queues: frozenset[str] = fr
     for step in steps:
         with db.cursor() as cursor:
             step(cursor, settings, result)
-    with db.cursor() as cursor:
-        _resend_jobs(cursor, result, empty_queues)
-    with db.cursor() as cursor:
-        _resend_chunks(cursor, result, empty_queues)
+    values = {
+        "empty": list(empty_queues),
+        "forgot": broker_forgot,
+        "first": _RESEND_SECONDS,
+        "limit": _RESEND_LIMIT_SECONDS,
+    }
+    for resend in (_resend_jobs, _resend_chunks):
+        with db.cursor() as cursor:
+            resend(cursor, result, values)
     return result
 
 
@@ -294,13 +306,13 @@ def _find_finished_divisions(cursor: Cursor, settings: Settings, result: Sweep) 
 
 
 _OVERDUE: LiteralString = (
-    "({alias}dispatched_at IS NULL OR {alias}dispatched_at < now() - make_interval(secs =>"
-    " CASE WHEN {queue} = ANY(%(empty)s) THEN 2.0 ELSE"
+    "({alias}dispatched_at IS NULL OR %(forgot)s"
+    " OR {alias}dispatched_at < now() - make_interval(secs => CASE WHEN {queue} = ANY(%(empty)s) THEN 2.0 ELSE"
     " least(%(limit)s, %(first)s * power(2, least({count}, 16))) END))"
 )
 
 
-def _resend_jobs(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) -> None:
+def _resend_jobs(cursor: Cursor, result: Sweep, values: dict[str, Any]) -> None:
     cursor.execute(
         "UPDATE jobs SET dispatched_at = now(), dispatch_count = dispatch_count + 1 WHERE "
         + _LOCKED.format(
@@ -308,36 +320,33 @@ def _resend_jobs(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) ->
             + _OVERDUE.format(alias="", queue="queue", count="greatest(dispatch_count - 1, 0)")
         )
         + f" RETURNING {JOB_COLUMNS}",
-        _resend_values(empty_queues),
+        values,
     )
     jobs = [Job.from_row(row) for row in cursor.fetchall()]
     result.jobs += jobs
     result.count("resent_jobs", jobs)
 
 
-def _resend_chunks(cursor: Cursor, result: Sweep, empty_queues: frozenset[str]) -> None:
-    """A queued chunk of a running job; a long queue doubles the patience with each attempt."""
+def _resend_chunks(cursor: Cursor, result: Sweep, values: dict[str, Any]) -> None:
+    """A queued chunk of a running job; the patience doubles with each sending, as for jobs."""
     cursor.execute(
-        "UPDATE job_chunks SET dispatched_at = now() FROM jobs j"
+        "UPDATE job_chunks SET dispatched_at = now(),"
+        " dispatch_count = job_chunks.dispatch_count + 1 FROM jobs j"
         " WHERE j.id = job_chunks.job_id AND (job_chunks.job_id, job_chunks.chunk) IN ("
         "   SELECT c.job_id, c.chunk FROM job_chunks c JOIN jobs ON jobs.id = c.job_id"
         "   WHERE c.state = 'queued' AND jobs.state = 'running'"
         "   AND jobs.cancel_requested_at IS NULL AND (c.run_at IS NULL OR c.run_at <= now()) AND "
-        + _OVERDUE.format(alias="c.", queue=QUEUE_OF.format(chunk="c.chunk"), count="5")
+        + _OVERDUE.format(
+            alias="c.",
+            queue=QUEUE_OF.format(chunk="c.chunk"),
+            count="greatest(c.dispatch_count - 1, 0)",
+        )
         + "   FOR UPDATE OF c SKIP LOCKED LIMIT 500)"
         " RETURNING job_chunks.job_id, job_chunks.chunk, j.kind, j.priority, "
         + QUEUE_OF.format(chunk="job_chunks.chunk")
         + " AS queue",
-        _resend_values(empty_queues),
+        values,
     )
     chunks = [ChunkRef(**row) for row in cursor.fetchall()]
     result.chunks += chunks
     result.count("resent_chunks", chunks)
-
-
-def _resend_values(empty_queues: frozenset[str]) -> dict[str, object]:
-    return {
-        "empty": list(empty_queues),
-        "first": _RESEND_SECONDS,
-        "limit": _RESEND_LIMIT_SECONDS,
-    }

@@ -17,6 +17,8 @@ from app.jobs.transition import RELEASE, end_attempt, transition
 
 #: `code` of the problem of a chunk that was killed because it took too long
 HUNG = "hung"
+#: a claim of an idle child that is younger than this may belong to a task that begins right now
+_IDLE_SECONDS = 10.0
 
 _OVERDUE: LiteralString = """
 WITH late AS (
@@ -53,27 +55,36 @@ def keep_leases(
     worker: str,
     alive_pids: Sequence[int],
     *,
+    idle_pids: Sequence[int] = (),
     lease_seconds: float,
     grace_seconds: float,
 ) -> Upkeep:
-    """Renew what living children hold, end what dead ones held, name those to be killed."""
+    """Renew what living children hold, end what dead ones held, name those to be killed.
+
+    `idle_pids`: living children that have had no task for a while. What they still hold, nobody
+    works on: a claim whose commit they did not hear of, an end that they could not write.
+    """
     values = {
         "worker": worker,
         "alive": list(alive_pids),
+        "idle": list(idle_pids),
+        "idle_seconds": _IDLE_SECONDS,
         "lease": lease_seconds,
         "grace": grace_seconds,
     }
     dead = 0
     with db.cursor() as cursor:
-        for table in ("jobs", "job_chunks"):
+        for table, last_sign in (("jobs", "heartbeat_at"), ("job_chunks", "started_at")):
             cursor.execute(
                 f"UPDATE {table} SET lease_expires_at = CASE WHEN worker_pid = ANY(%(alive)s)"
+                f" AND NOT (worker_pid = ANY(%(idle)s) AND {last_sign} < now() -"
+                " make_interval(secs => %(idle_seconds)s))"
                 " THEN now() + make_interval(secs => %(lease)s) ELSE now() END"
                 " WHERE worker = %(worker)s AND state = 'running' AND claim_token IS NOT NULL"
-                " RETURNING worker_pid",
+                " RETURNING lease_expires_at <= now() AS ended",
                 values,
             )
-            dead += sum(row["worker_pid"] not in alive_pids for row in cursor.fetchall())
+            dead += sum(row["ended"] for row in cursor.fetchall())
         cursor.execute(_OVERDUE, values)
         overdue = {
             row["worker_pid"]: None if row["limit"] is None else hung(row["limit"])

@@ -1,4 +1,4 @@
-"""A time limit per chunk, an index for what a caller has waiting.
+"""A time limit and a count of sendings per chunk, an index for what a caller has waiting.
 
 Additive: the engine of 0001 runs on it unchanged (tests/rolling/). Nothing is added to `jobs`,
 which that engine reads with `SELECT *`: Postgres refuses such a prepared statement once when the
@@ -20,6 +20,10 @@ _WAITING = sa.text("state IN ('waiting', 'queued', 'retrying')")
 
 def upgrade() -> None:
     op.add_column("job_chunks", sa.Column("time_limit_seconds", sa.Double(), nullable=True))
+    op.add_column(
+        "job_chunks",
+        sa.Column("dispatch_count", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
+    )
     op.create_index(
         "ix_jobs_waiting",
         "jobs",
@@ -31,4 +35,5 @@ def upgrade() -> None:
 
 def downgrade() -> None:
     op.drop_index("ix_jobs_waiting", table_name="jobs", postgresql_where=_WAITING)
+    op.drop_column("job_chunks", "dispatch_count")
     op.drop_column("job_chunks", "time_limit_seconds")

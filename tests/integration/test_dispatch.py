@@ -118,3 +118,13 @@ def test_a_higher_priority_is_taken_first_and_equals_take_turns(resources, celer
     assert taken[-1] == idle
     assert taken.index(small[1]) < taken.index(bulk[3]), "the later small job does not wait"
     assert taken.index(bulk[0]) < taken.index(small[1]), "nor does the batch stand still"
+
+
+def test_a_broker_that_was_emptied_says_so_once(resources, celery):
+    from workers.broker import has_forgotten
+
+    has_forgotten(celery)
+    assert not has_forgotten(celery)
+    resources.redis.flushall()
+    assert has_forgotten(celery)
+    assert not has_forgotten(celery)

@@ -80,7 +80,8 @@ def test_a_healthy_database_breaks_no_rule(database, history):
     [
         (
             (
-                "INSERT INTO job_events (job_id, type, data) SELECT id, 'state', jsonb_build_object("
+                "INSERT INTO job_events (job_id, type, data)"
+                " SELECT id, 'state', jsonb_build_object("
                 "'state', 'running', 'trigger', 'claim', 'version', version + 1) FROM jobs"
                 " WHERE state = 'succeeded'"
             ),

@@ -5,11 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 
 import psycopg
+import psycopg.sql
 import pytest
 from sqlalchemy import text
 
 from app.core.errors import (
     Conflict,
+    DeadlineExceeded,
     IdempotencyInProgress,
     IdempotencyMismatch,
     InvalidInput,
@@ -23,6 +25,7 @@ from app.core.ids import new_id
 from app.core.settings import Settings
 from app.core.work import ChunkSpec, FanOut, Outcome
 from app.db.base import DEFAULT_PROJECT_ID
+from app.db.database import Database
 from app.jobs import chunks as chunk_store
 from app.jobs.claim import Owner, beat, claim_finalize, claim_job
 from app.jobs.control import request_cancel, retry_failed
@@ -733,6 +736,53 @@ def test_chunks_whose_line_is_empty_have_lost_their_messages(database):
     assert sorted(ref.chunk for ref in found.chunks) == [8, 9, 10, 11]
 
 
+def test_a_broker_that_forgot_everything_is_told_everything_again(database):
+    job = submitted(database)
+    parts = divided(database, chunks=10)
+    execute(database, "UPDATE jobs SET dispatch_count = 9")
+    assert sweep(database, SETTINGS).found == {}
+    found = sweep(database, SETTINGS, broker_forgot=True)
+    assert [j.id for j in found.jobs] == [job.id]
+    assert {ref.chunk for ref in found.chunks if ref.job_id == parts.id} == set(range(10))
+
+
+def test_a_lost_chunk_message_is_sent_again_soon_then_less_and_less_often(database):
+    divided(database, chunks=1)
+    execute(database, "UPDATE job_chunks SET dispatched_at = now() - interval '13 s'")
+    assert len(sweep(database, SETTINGS).chunks) == 1
+    execute(database, "UPDATE job_chunks SET dispatched_at = now() - interval '13 s'")
+    assert sweep(database, SETTINGS).chunks == []
+    execute(database, "UPDATE job_chunks SET dispatched_at = now() - interval '25 s'")
+    assert len(sweep(database, SETTINGS).chunks) == 1
+
+
+def test_a_deadline_that_passes_between_chunks_and_last_step_stops_the_job(database):
+    job = divided(database, chunks=2)
+    chunk_store.finish_chunk(database, take(database, job, 0), {})
+    late = take(database, job, 1)
+    execute(database, "UPDATE jobs SET deadline_at = now() - interval '1 s'")
+    chunk_store.cancel_chunk(database, late, DeadlineExceeded("late").problem())
+    assert claim_finalize(database, job.id, OWNER, lease_seconds=LEASE) is None
+    sweep(database, SETTINGS)
+    ended = now(database, job)
+    assert (ended.state, ended.error["code"]) == (JobState.CANCELLED, "deadline_exceeded")
+
+
+def test_what_an_idle_child_still_holds_is_taken_back(database):
+    job, young = claimed(database), claimed(database)
+    execute(
+        database,
+        "UPDATE jobs SET heartbeat_at = now() - interval '11 s' WHERE id = %(id)s",
+        id=job.id,
+    )
+    upkeep = keep_leases(
+        database, OWNER.worker, [101], idle_pids=[101], lease_seconds=60, grace_seconds=30
+    )
+    assert upkeep.dead_claims == 1
+    assert [j.id for j in sweep(database, SETTINGS).jobs] == [job.id]
+    assert now(database, young).state == JobState.RUNNING, "its task may begin right now"
+
+
 def test_a_caller_with_too_many_jobs_waiting_is_told_to_come_back(database):
     room = WaitingRoom(20)
 
@@ -793,3 +843,18 @@ def test_lists_are_newest_first_and_filtered(database):
         jobs[2].id
     ]
     assert list_jobs(database, DEFAULT_PROJECT_ID, state="failed") == []
+
+
+def test_a_password_with_any_character_reaches_the_listener(postgres_url):
+    from sqlalchemy import make_url
+
+    odd = "a b'c\\d%/@:"
+    url = make_url(postgres_url)
+    with Database(postgres_url).cursor() as cursor:
+        cursor.execute("DROP ROLE IF EXISTS odd")
+        cursor.execute(
+            psycopg.sql.SQL("CREATE ROLE odd LOGIN PASSWORD {}").format(psycopg.sql.Literal(odd))
+        )
+    database = Database(url.set(username="odd", password=odd).render_as_string(hide_password=False))
+    with closing(database.connect()) as connection:
+        assert connection.execute("SELECT current_user AS me").fetchone()["me"] == "odd"

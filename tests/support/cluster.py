@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.jobs.sweeper import sweep
-from workers.broker import empty_queues
+from workers.broker import empty_queues, has_forgotten
 from workers.dispatch import send_chunk, send_finalize, send_job
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -87,6 +87,7 @@ class Sweeping(threading.Thread):
             self.resources.database,
             self.resources.settings,
             empty_queues=empty_queues(self.celery),
+            broker_forgot=has_forgotten(self.celery),
         )
         for job in found.jobs:
             send_job(self.celery, job)
