@@ -61,8 +61,8 @@ restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORC
 	$(PY) -m workers.backup restore --embedded $(if $(FORCE),--force) \
 		$(or $(FROM),$(error say from where: make restore FROM=/path/folder))
 
-test: install ## every test but those that need a container engine
-	$(PY) -m pytest -m "not docker"
+test: install ## every test but those that need a container engine, or `make faults`
+	$(PY) -m pytest -m "not docker and not exhaustive"
 
 faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
 	@mkdir -p .faults

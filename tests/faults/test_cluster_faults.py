@@ -17,7 +17,7 @@ from redis import Redis
 from app.db.base import DEFAULT_PROJECT_ID
 from app.jobs.store import get_job, list_chunks
 from tests.support.fault_cluster import WORKERS, wait_until
-from tests.support.molecules import ESOL_TARGET
+from tests.support.molecules import DATA, ESOL_TARGET
 from tests.support.plugins.featurizers.probe_atoms import CRASHES, EATS_MEMORY, HANGS
 from tests.support.scene import KINDS
 from workers.celery_app import create_celery
@@ -31,7 +31,13 @@ WITH_FORKS = ("cpu", "gpu", "predict", "interactive")
 # ---- workers
 
 
-@pytest.mark.parametrize("signum", [signal.SIGKILL, signal.SIGTERM], ids=["kill -9", "SIGTERM"])
+@pytest.mark.parametrize(
+    "signum",
+    [
+        pytest.param(signal.SIGKILL, id="kill -9"),
+        pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_children(scene, bounds, signum):
     """worker children: {}"""
     cluster = scene.cluster
@@ -45,6 +51,7 @@ def test_children(scene, bounds, signum):
     assert scene.account.worst_taken_back < 5 + bounds["message"]
 
 
+@pytest.mark.exhaustive
 def test_parents_killed(scene):
     """kill -9 of worker parents, children orphaned"""
     cluster = scene.cluster
@@ -149,6 +156,7 @@ def test_gateway_killed_between_commit_and_publish(scene, bounds):
     assert scene.account.worst_taken_back < bounds["message"] + 12
 
 
+@pytest.mark.exhaustive
 def test_beat_killed(scene):
     """beat killed, with messages and children lost meanwhile"""
     cluster = scene.cluster
@@ -166,6 +174,7 @@ def test_beat_killed(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_two_beats(scene):
     """two beats at once, with messages and children lost"""
     cluster = scene.cluster
@@ -189,6 +198,7 @@ def test_two_beats(scene):
 # ---- Redis and Postgres
 
 
+@pytest.mark.exhaustive
 def test_redis_killed(scene):
     """Redis killed (appendonly)"""
     cluster = scene.cluster
@@ -228,6 +238,7 @@ def test_flushall(scene, bounds):
     assert scene.account.worst_taken_back < bounds["message"]
 
 
+@pytest.mark.exhaustive
 def test_client_kill(scene):
     """CLIENT KILL of every Redis connection"""
     cluster = scene.cluster
@@ -263,6 +274,7 @@ def test_postgres_crashed(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_connections_severed(scene):
     """every Postgres connection severed"""
     with scene.callers():
@@ -310,6 +322,7 @@ def test_every_message_ten_times(scene):
         assert {c["attempt"] for c in list_chunks(cluster.database, ended.id)} <= {1}
 
 
+@pytest.mark.exhaustive
 def test_chord_body_twice_and_never(scene, bounds):
     """chord body delivered twice, and never"""
     cluster = scene.cluster
@@ -357,7 +370,7 @@ def test_poison(scene):
     with scene.callers():
         file = scene.client.files.upload(path)
         batch = scene.client.jobs.submit(
-            "predict", {"model": "base", "file_id": file["id"], "chunk_rows": 40}
+            "predict", {"model": "base", "file_id": file["id"], "chunk_rows": 8}
         )
         scene.jobs = [batch]
         scene.inject(lambda: None)
@@ -399,6 +412,7 @@ def test_blob_store_refuses(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_disk_full(scene):
     """disk full (the kernel refuses to write)"""
     cluster = scene.cluster
@@ -419,6 +433,7 @@ def test_disk_full(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_mlflow_down(scene):
     """MLflow down from the start, then up"""
     cluster = scene.cluster
@@ -523,12 +538,10 @@ def test_full_queue_is_answered_with_429(scene):
     scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_small_jobs_do_not_wait_behind_a_large_batch(scene):
-    """no fault: small jobs behind a large batch, urgent ones behind others"""
-    cluster = scene.cluster
-    path = cluster.home / "large.csv"
-    path.write_text("smiles\n" + "".join(f"{'C' * (1 + n % 40)}O\n" for n in range(3000)))
-    large_file = scene.client.files.upload(path)
+    """no fault: a small batch behind a large one"""
+    large_file = scene.client.files.upload(DATA / "lipophilicity.csv")
     with scene.callers() as callers:
         params = {"model": "slow", "file_id": large_file["id"], "chunk_rows": 60}
         large = scene.client.jobs.submit("predict", params)

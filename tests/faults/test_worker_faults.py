@@ -2,14 +2,17 @@
 
 import os
 import signal
+import time
 
 import psutil
 import pytest
 
 from app.db.base import DEFAULT_PROJECT_ID
+from app.jobs.claim import Owner, claim_job
 from app.jobs.control import request_cancel
 from app.jobs.store import get_job, list_attempts, list_chunks, list_events
 from app.jobs.submit import NewJob, submit_job
+from app.jobs.workers import alive_workers
 from tests.support.cluster import cluster, wait_for
 from workers.dispatch import send_job
 
@@ -101,6 +104,73 @@ def test_kill_9_of_the_whole_worker_moves_its_jobs_to_another(
     for job in jobs:
         assert ended(job).state == "succeeded"
         assert ended_once(resources, job)
+
+
+def test_a_zombies_late_result_is_refused(start, probe, ended, resources, tmp_path):
+    """It wakes up while its heir runs, is done first, and must not end the heir's job."""
+    zombie = start("zombie")
+    # impolite: it does not ask whether the job still is its own
+    job = probe(seconds=4, polite=False)
+    pid = running_pid(resources, job)
+    os.killpg(zombie.process.pid, signal.SIGSTOP)
+    try:
+        start("heir")
+        wait_for(lambda: runs(tmp_path) == 2, "the heir has the job", seconds=30)
+    finally:
+        os.killpg(zombie.process.pid, signal.SIGCONT)
+    done = ended(job)
+    assert (done.state, done.attempt) == ("succeeded", 2)
+    assert done.result["pid"] != pid, "the zombie's result was stored"
+    outcomes = [a["outcome"] for a in list_attempts(resources.database, job.id)]
+    assert outcomes == ["lost", "succeeded"]
+    wait_for(lambda: "not ours any more" in zombie.log.read_text(), "the zombie was refused")
+
+
+def test_a_claim_that_nobody_works_on_is_taken_back(start, probe, ended, resources):
+    """A child lives but has no task: it never heard that its claim was committed."""
+    worker = start()
+    ended(probe())
+    orphan = probe(send=False)
+    (info,) = [w for w in alive_workers(resources.cache) if w.processes]
+    claim_job(
+        resources.database,
+        orphan.id,
+        Owner(worker=info.name, pid=worker.children()[0].pid),
+        lease_seconds=600,
+    )
+    with resources.database.cursor() as cursor:
+        cursor.execute("UPDATE jobs SET heartbeat_at = now() - interval '1 min'")
+    assert ended(orphan, seconds=60).state == "succeeded"
+
+
+def test_a_run_ends_when_postgres_is_back(start, probe, ended, resources, postgres_server):
+    """Restarted while the run ends: what is done is not done again."""
+    start()
+    job = probe(seconds=2)
+    running_pid(resources, job)
+    postgres_server.stop()
+    time.sleep(4)
+    postgres_server.start()
+    done = ended(job, seconds=60)
+    assert (done.state, done.attempt) == ("succeeded", 1)
+
+
+def test_what_does_not_stop_at_sigterm_is_put_back_and_killed(start, probe, resources):
+    worker = start()
+    job = probe(seconds=300, polite=False)
+    pid = running_pid(resources, job)
+    os.kill(worker.process.pid, signal.SIGTERM)
+    wait_for(lambda: not psutil.pid_exists(pid), "the child is gone", seconds=30)
+    back = get_job(resources.database, DEFAULT_PROJECT_ID, job.id)
+    assert (back.state, back.attempt, back.crash_count) == ("queued", 0, 0)
+    worker.process.wait(timeout=30)
+
+
+def test_a_child_that_eats_memory_is_killed_and_says_so(start, probe, ended, resources):
+    start()
+    job = ended(probe(hoard=True), seconds=90)
+    assert (job.state, job.error["code"]) == ("failed", "out_of_memory")
+    assert "GiB" in job.error["detail"]
 
 
 def test_the_same_message_ten_times_is_one_run(start, probe, ended, tmp_path):

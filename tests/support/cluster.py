@@ -25,7 +25,12 @@ class WorkerProcess:
     """`celery worker` with the probe tasks; killed with its children at the end."""
 
     def __init__(
-        self, environment: dict[str, str], log: Path, *, queues: str = "cpu", concurrency: int = 2
+        self,
+        environment: dict[str, str],
+        log: Path,
+        *,
+        queues: str = "cpu,cpu_bulk",
+        concurrency: int = 2,
     ) -> None:
         self.log = log
         with log.open("ab") as stream:
@@ -131,6 +136,8 @@ def fast_leases(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
         "RETORT_LEASE_SECONDS": "6",
         "RETORT_HEARTBEAT_SECONDS": "1",
         "RETORT_CANCEL_GRACE_SECONDS": "2",
+        "RETORT_DRAIN_SECONDS": "9",
+        "RETORT_MAX_CHILD_MEMORY_BYTES": str(1 << 30),
     }
     for name, value in values.items():
         monkeypatch.setenv(name, value)

@@ -31,6 +31,8 @@ class ProbeParams(RequestModel):
     starve: bool = False
     #: obey raise_if_cancelled
     polite: bool = True
+    #: hold more and more memory
+    hoard: bool = False
     outages: int = 0
     chunks: int = 0
     rows: int = 1
@@ -66,6 +68,10 @@ def _work(context: Any, params: ProbeParams) -> None:
 
         re.match(r"(a+)+$", "a" * 29 + "b")
         return
+    hoarded = []
+    while params.hoard:
+        hoarded.append(bytearray(32 << 20))
+        time.sleep(0.05)
     end = time.monotonic() + params.seconds
     while time.monotonic() < end:
         time.sleep(0.05)
