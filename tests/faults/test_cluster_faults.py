@@ -15,7 +15,7 @@ import pytest
 from redis import Redis
 
 from app.db.base import DEFAULT_PROJECT_ID
-from app.jobs.store import get_job, list_chunks
+from app.jobs.store import get_job, list_chunks, list_events
 from tests.support.fault_cluster import WORKERS, wait_until
 from tests.support.molecules import DATA, ESOL_TARGET
 from tests.support.plugins.featurizers.probe_atoms import CRASHES, EATS_MEMORY, HANGS
@@ -88,6 +88,46 @@ def test_workers_drain(scene):
     for job in jobs:
         ended = get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"])
         assert (ended.attempt, ended.crash_count) == (1, 0), "a drain spends no attempt"
+
+
+@pytest.mark.exhaustive
+def test_torch_training_goes_on_where_it_stopped(scene):
+    """SIGTERM of the gpu worker in a torch training"""
+    cluster = scene.cluster
+    algorithm = {
+        "name": "mlp",
+        "params": {"hidden_sizes": [1024, 1024], "max_epochs": 120, "patience": 1000},
+    }
+    params = {
+        "dataset": "esol",
+        "targets": [ESOL_TARGET],
+        "features": [{"name": "morgan_counts"}],
+        "algorithm": algorithm,
+        "name": "network",
+        "bootstrap": 0,
+    }
+    undisturbed = scene.client.jobs.submit("train", params)
+    expected = scene.client.jobs.wait(undisturbed["id"])["result"]["metrics"]
+    job = scene.client.jobs.submit("train", params)
+    scene.jobs = [undisturbed, job]
+
+    def epoch():
+        row = get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"])
+        return row.progress.get("done", 0) if row.progress.get("unit") == "epoch" else 0
+
+    wait_until(lambda: epoch() >= 3, "the training has begun", 90)
+    scene.inject(lambda: cluster.signal_parent(signal.SIGTERM, "gpu"))
+    cluster.wait_gone("gpu")
+    scene.settle()
+    ended = get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"])
+    assert (ended.attempt, ended.crash_count) == (1, 0)
+    events = list_events(cluster.database, ended.id)
+    (resumed,) = [e.data for e in events if e.data.get("code") == "resumed"]
+    assert resumed["epoch"] >= 3
+    for part in ("test", "validation"):
+        ours, theirs = ended.result["metrics"][part], expected[part]
+        for name, metric in theirs[ESOL_TARGET].items():
+            assert ours[ESOL_TARGET][name]["value"] == pytest.approx(metric["value"], abs=1e-6)
 
 
 def test_zombie(scene, bounds):
@@ -324,7 +364,7 @@ def test_every_message_ten_times(scene):
 
 @pytest.mark.exhaustive
 def test_chord_body_twice_and_never(scene, bounds):
-    """chord body delivered twice, and never"""
+    """chord headers killed, its body delivered twice, and never"""
     cluster = scene.cluster
     celery = create_celery(cluster.process_settings())
     kinds = ("featurize", "optimize", "predict", "predict")
@@ -335,6 +375,7 @@ def test_chord_body_twice_and_never(scene, bounds):
         stop = threading.Event()
 
         def fault():
+            cluster.signal_children(signal.SIGKILL, "predict", "cpu")
             # the chord counts its headers in Redis: without the counter no body is ever sent
             while not stop.wait(0.02):
                 with Redis.from_url(cluster.redis.url) as client:

@@ -12,6 +12,7 @@ from retort.errors import (
     JobFailed,
     NotFound,
     RetortError,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
 )
@@ -23,6 +24,7 @@ __all__ = [
     "NotFound",
     "Retort",
     "RetortError",
+    "TooManyRequests",
     "Unauthorized",
     "Unavailable",
 ]

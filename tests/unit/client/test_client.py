@@ -13,6 +13,7 @@ from retort import (
     NotFound,
     Retort,
     RetortError,
+    TooManyRequests,
     Unauthorized,
     Unavailable,
 )
@@ -66,12 +67,13 @@ def test_the_key_and_the_base_path_are_sent(scripted):
     "trouble",
     [
         httpx.Response(503, json=PROBLEM, headers={"Retry-After": "2"}),
+        httpx.Response(429, json=PROBLEM, headers={"Retry-After": "2"}),
         httpx.Response(409, json=PROBLEM | {"code": "idempotency_in_progress"}),
         httpx.Response(502, text="<html>bad gateway</html>"),
         httpx.ConnectError("refused"),
         httpx.ReadTimeout("slow"),
     ],
-    ids=["503", "409", "502", "refused", "timeout"],
+    ids=["503", "429", "409", "502", "refused", "timeout"],
 )
 def test_a_retry_repeats_the_idempotency_key(scripted, trouble):
     client, asked = scripted(trouble, trouble, httpx.Response(202, json=JOB))
@@ -81,6 +83,15 @@ def test_a_retry_repeats_the_idempotency_key(scripted, trouble):
     assert len(keys) == 1
     if isinstance(trouble, httpx.Response) and "retry-after" in trouble.headers:
         assert scripted.slept == [2.0, 2.0]
+
+
+def test_a_queue_that_stays_full_is_told_in_the_end(scripted):
+    full = httpx.Response(429, json=PROBLEM, headers={"Retry-After": "10"})
+    client, asked = scripted(*[full] * 6)
+    with pytest.raises(TooManyRequests):
+        client.train("esol")
+    assert len(asked) == 6
+    assert scripted.slept == [10.0] * 5
 
 
 def test_two_requests_have_two_keys(scripted):
