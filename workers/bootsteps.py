@@ -98,8 +98,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
     def _tick(self, worker: Any, resources: Resources) -> None:
         settings = resources.settings
         pids = _child_pids(worker)
-        busy = {request.worker_pid for request in active_requests}
-        idle = frozenset(pids) - busy
+        idle = frozenset(pids) - _busy_pids()
         upkeep = keep_leases(
             resources.database,
             self._worker_name,
@@ -162,6 +161,15 @@ def _child_pids(worker: Any) -> list[int]:
     pool = getattr(worker.pool, "_pool", None)
     processes = getattr(pool, "_pool", None) or []
     return [process.pid for process in processes if process.is_alive()]
+
+
+def _busy_pids() -> set[int]:
+    """Children that have a task, as Celery's consumer knows; another thread changes the set."""
+    while True:
+        try:
+            return {request.worker_pid for request in active_requests}
+        except RuntimeError:  # it changed while we looked
+            time.sleep(0.001)
 
 
 @worker_shutting_down.connect

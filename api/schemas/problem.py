@@ -48,6 +48,7 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
         (401, "No valid API key"),
         (404, "Not found"),
         (422, "The request or the data is wrong"),
+        (429, "Too many of your jobs are waiting; see Retry-After"),
         (503, "A part of the cluster does not answer; see Retry-After"),
     )
 }

@@ -118,7 +118,7 @@ class Storm:
     def _submit_one(self) -> None:
         kind = self.rng.choice(KINDS)
         job = self.scene.submit(
-            kind, seconds=self.rng.uniform(0.3, 3.0), priority=self.rng.randint(0, 9)
+            kind, seconds=self.rng.uniform(0.3, 6.0), priority=self.rng.randint(0, 9)
         )
         self.scene.jobs.append(job)
         self.submitted[kind] += 1

@@ -23,6 +23,7 @@ from tests.support.scene import KINDS
 from workers.celery_app import create_celery
 from workers.dispatch import send_chunk, send_finalize, send_job
 
+# CI runs the faults without the mark `exhaustive`, `make faults` all of them
 pytestmark = pytest.mark.slow
 
 WITH_FORKS = ("cpu", "gpu", "predict", "interactive")
@@ -31,11 +32,12 @@ WITH_FORKS = ("cpu", "gpu", "predict", "interactive")
 # ---- workers
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "signum",
     [
         pytest.param(signal.SIGKILL, id="kill -9"),
-        pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.exhaustive),
+        pytest.param(signal.SIGTERM, id="SIGTERM"),
     ],
 )
 def test_children(scene, bounds, signum):
@@ -76,6 +78,7 @@ def test_whole_workers_killed(scene, bounds):
     assert scene.account.worst_taken_back < bounds["killed"]
 
 
+@pytest.mark.exhaustive
 def test_workers_drain(scene):
     """SIGTERM of worker parents (drain)"""
     cluster = scene.cluster
@@ -251,6 +254,7 @@ def test_redis_killed(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_redis_killed_and_emptied(scene, bounds):
     """Redis killed, nothing kept (no appendonly)"""
     cluster = scene.cluster
@@ -336,6 +340,7 @@ def test_connections_severed(scene):
 # ---- messages
 
 
+@pytest.mark.exhaustive
 def test_every_message_ten_times(scene):
     """every message delivered ten times"""
     cluster = scene.cluster
@@ -414,6 +419,7 @@ def test_poison(scene):
             "predict", {"model": "base", "file_id": file["id"], "chunk_rows": 8}
         )
         scene.jobs = [batch]
+        scene.refused_rows = {batch["id"]: len(poison)}
         scene.inject(lambda: None)
         ended = scene.client.jobs.wait(batch["id"])
         scene.settle()
@@ -429,6 +435,7 @@ def test_poison(scene):
 # ---- blobs, tracking
 
 
+@pytest.mark.exhaustive
 def test_blob_store_refuses(scene):
     """blob store refuses every write and read"""
     cluster = scene.cluster
@@ -494,6 +501,7 @@ def test_mlflow_down(scene):
 # ---- people
 
 
+@pytest.mark.exhaustive
 def test_cancel_at_every_stage(scene):
     """cancel at every stage"""
     cluster = scene.cluster
@@ -516,6 +524,7 @@ def test_cancel_at_every_stage(scene):
     assert {j.error["code"] for j in ended if j.state == "failed"} <= {"dependency_failed"}
 
 
+@pytest.mark.exhaustive
 def test_deadlines(scene):
     """deadline passed while queued, waiting and running"""
     cluster = scene.cluster
@@ -542,6 +551,7 @@ def test_deadlines(scene):
         assert error["code"] in ("deadline_exceeded", "dependency_failed")
 
 
+@pytest.mark.exhaustive
 def test_full_queue_is_answered_with_429(scene):
     """more jobs than one key may have waiting"""
     cluster = scene.cluster
@@ -598,6 +608,7 @@ def test_small_jobs_do_not_wait_behind_a_large_batch(scene):
         scene.settle()
 
 
+@pytest.mark.exhaustive
 def test_urgent_jobs_go_first(scene):
     """no fault: a job of priority 9 behind ten of priority 1"""
     cluster = scene.cluster

@@ -15,7 +15,7 @@ def test_the_same_seed_is_the_same_storm():
 def test_storm(scene):
     """a storm of random faults"""
     seed = 20261121
-    storm = Storm(scene.cluster, scene, plan(seed, 0.75, pause=(2, 6)), seed)
+    storm = Storm(scene.cluster, scene, plan(seed, 0.5, pause=(2, 5)), seed)
     storm.blow()
-    assert sum(storm.counts.values()) >= 9
-    assert len(scene.jobs) >= 12
+    assert sum(storm.counts.values()) >= 7
+    assert len(scene.jobs) >= 10

@@ -92,6 +92,7 @@ def test_kill_9_of_the_child_runs_the_job_again(start, probe, ended, resources, 
     assert ended_once(resources, job)
 
 
+@pytest.mark.exhaustive
 def test_kill_9_of_the_whole_worker_moves_its_jobs_to_another(
     start, probe, ended, resources, tmp_path
 ):
@@ -206,6 +207,7 @@ def test_nothing_of_a_chunks_work_stays_in_redis(start, probe, ended, resources)
     assert all(len(value or b"") < 400 for value in stored)
 
 
+@pytest.mark.exhaustive
 def test_a_poisonous_row_is_quarantined_and_the_rest_delivered(
     start, probe, ended, resources, tmp_path
 ):
@@ -219,6 +221,7 @@ def test_a_poisonous_row_is_quarantined_and_the_rest_delivered(
     assert runs(tmp_path, "chunk-0") == 1
 
 
+@pytest.mark.exhaustive
 def test_redis_killed_in_mid_job_loses_nothing(
     start, probe, ended, resources, redis_server, tmp_path
 ):
@@ -236,6 +239,7 @@ def test_redis_killed_in_mid_job_loses_nothing(
     assert runs(tmp_path, "finalized") == 1
 
 
+@pytest.mark.exhaustive
 def test_flushall_of_the_broker_loses_nothing(start, probe, ended, resources):
     jobs = [probe(seconds=0.1) for _ in range(10)]
     resources.redis.flushall()
@@ -244,11 +248,12 @@ def test_flushall_of_the_broker_loses_nothing(start, probe, ended, resources):
         assert ended(job).state == "succeeded"
 
 
+@pytest.mark.exhaustive
 def test_sigterm_puts_a_long_job_back_without_spending_an_attempt(
     start, probe, ended, resources, tmp_path
 ):
     first = start("first")
-    job = probe(seconds=12)
+    job = probe(seconds=8)
     running_pid(resources, job)
     os.kill(first.process.pid, signal.SIGTERM)
     first.process.wait(timeout=30)

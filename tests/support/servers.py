@@ -65,7 +65,9 @@ def migrated_template(postgres_server: PostgresServer) -> str:
 def postgres_url(postgres_server: PostgresServer, migrated_template: str) -> Iterator[str]:
     """A migrated database of the test's own, with the default project and no other row."""
     name = f"test_{next(_numbers)}"
-    execute(postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template}")
+    execute(
+        postgres_server, f"CREATE DATABASE {name} TEMPLATE {migrated_template} STRATEGY FILE_COPY"
+    )
     yield postgres_server.url_of(name)
     execute(postgres_server, f"DROP DATABASE {name} WITH (FORCE)")
 

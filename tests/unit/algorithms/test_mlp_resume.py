@@ -7,6 +7,7 @@ import pytest
 
 from app.algorithms.base import Examples, FitContext, LearningTask, algorithms
 from app.algorithms.networks import mlp as mlp_network
+from app.algorithms.networks import resuming
 from app.core.errors import (
     DeadlineExceeded,
     JobCancelled,
@@ -181,7 +182,7 @@ def test_stopped_in_the_first_epoch_it_begins_again(storage):
 
 def test_what_is_stored_is_safetensors_and_no_pickle(storage):
     interrupted(StopAfter(2), storage)
-    tensors = mlp_network.load(kept(storage).load())
+    tensors = resuming.load(kept(storage).load())
     assert {name.partition("/")[0] for name in tensors} == {
         *("weights", "best", "step", "exp_avg", "exp_avg_sq", "figures"),
     }
@@ -197,7 +198,7 @@ def test_where_nobody_will_go_on_nothing_is_stored(error, storage):
 
 
 def test_after_a_kill_the_periodic_checkpoint_counts(monkeypatch, storage):
-    monkeypatch.setattr(mlp_network, "_SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "_SAVE_SECONDS", 0.0)
     interrupted(StopAfter(5, batch=2, error=LeaseLost("as after a kill")), storage)
     assert len(list(storage.list("work/"))) == 1
     model, told, _ = resumed(storage)
@@ -246,9 +247,9 @@ def states(storage):
         "not safetensors": b"\x80\x02}q\x00.",
         "empty": b"",
         "cut": other_network[:200],
-        "no tensors": mlp_network.save({}),
-        "figures only": mlp_network.save({"figures": mlp_network.torch.zeros(4)}),
-        "one figure": mlp_network.save({"figures": mlp_network.torch.zeros(())}),
+        "no tensors": resuming.save({}),
+        "figures only": resuming.save({"figures": resuming.torch.zeros(4)}),
+        "one figure": resuming.save({"figures": resuming.torch.zeros(())}),
     }
 
 
@@ -279,7 +280,7 @@ class Down(LocalStorage):
 
 
 def test_an_outage_of_the_blob_store_does_not_fail_the_fit(monkeypatch, caplog, tmp_path):
-    monkeypatch.setattr(mlp_network, "_SAVE_SECONDS", 0.0)
+    monkeypatch.setattr(resuming, "_SAVE_SECONDS", 0.0)
     with caplog.at_level(logging.WARNING):
         model = fit(checkpoints=kept(Down(tmp_path)))
     assert "was not stored" in caplog.text
