@@ -64,7 +64,8 @@ class FaultCluster:
     def __init__(self, home: Path, settings: dict[str, str]) -> None:
         self.home = home
         (home / "logs").mkdir(parents=True, exist_ok=True)
-        self.postgres = PostgresServer(home / "postgres", durable=False)
+        # durable: without synchronous commits a crash of Postgres loses what was accepted
+        self.postgres = PostgresServer(home / "postgres")
         self.redis = RedisServer(home / "redis")
         self.cache = RedisServer(home / "cache", appendonly=False)
         self.mlflow_port = free_port()

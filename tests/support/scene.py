@@ -176,7 +176,7 @@ class Scene:
             params = {**learn, "algorithm": "probe_slow", "n_trials": 4, "folds": 2, "name": "best"}
             return jobs.submit("optimize", params, **fields)
         file = self.client.files.upload(self._molecules())
-        params = {"model": "slow", "file_id": file["id"], "chunk_rows": 60}
+        params = {"model": "slow", "file_id": file["id"], "chunk_rows": 80}
         return jobs.submit("predict", params, **fields)
 
     def _molecules(self) -> Path:
@@ -199,7 +199,7 @@ class Scene:
         self.account.lost += len(callers.wrong)
         assert not callers.wrong, callers.wrong[:3]
 
-    def wait_in_flight(self, *, jobs: int = 4, seconds: float = 30.0) -> None:
+    def wait_in_flight(self, *, jobs: int = 3, seconds: float = 30.0) -> None:
         """At least so many of our jobs run, and chunks of some."""
         ids = [job["id"] for job in self.jobs]
         query = (
