@@ -14,7 +14,7 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 
 CLUSTER := $(PY) -m workers.embedded
 
-.PHONY: help install demo up run down status verify backup restore test faults soak check format \
+.PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check format \
 	bench lock clean
 
 help: ## this list
@@ -62,7 +62,15 @@ restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORC
 		$(or $(FROM),$(error say from where: make restore FROM=/path/folder))
 
 test: install ## every test but those that need a container engine, or `make faults`
-	$(PY) -m pytest -m "not docker and not exhaustive"
+	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-quick test-system
+
+# the quick ones on the core that the others leave free; they give way to what watches the clock
+test-quick:
+	nice -n 10 $(PY) -m pytest -m "not docker" tests/unit tests/contract tests/rolling
+
+test-system:
+	$(PY) -m pytest -m "not docker and not exhaustive" --durations=15 \
+		tests/acceptance tests/faults tests/integration
 
 faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
 	@mkdir -p .faults

