@@ -310,8 +310,10 @@ class Scene:
                 *self._of_jobs(snapshot, messages_lost=messages_lost),
                 *self._of_chunks(snapshot, messages_lost=messages_lost),
             ):
+                # what has begun was sent before; a later sending is a duplicate
+                first = min(sent, begun) if sent is not None and begun is not None else sent
                 for moment, times in (
-                    (sent, self.account.taken_back),
+                    (first, self.account.taken_back),
                     (begun, self.account.recoveries),
                 ):
                     if moment is not None and moment > snapshot.at:
