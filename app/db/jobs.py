@@ -34,6 +34,8 @@ class JobRow(Identified, Base):
         ),
         Index("ix_jobs_newest", "project_id", desc("id")),
         Index("ix_jobs_filter", "project_id", "state", "kind", desc("id")),
+        Index("ix_jobs_state", "project_id", "state", desc("id")),
+        Index("ix_jobs_kind", "project_id", "kind", desc("id")),
         Index("ix_jobs_queued", "queue", "created_at", postgresql_where=text("state = 'queued'")),
         Index(
             "ix_jobs_waiting",
@@ -168,6 +170,9 @@ class JobAttemptRow(Base):
     #: succeeded | failed | retrying | cancelled | lost | drained
     outcome: Mapped[str | None]
     error: Mapped[Json | None]
+    #: of the process that ran it, at its largest; what estimates are made from
+    peak_memory_bytes: Mapped[int | None]
+    cpu_seconds: Mapped[float | None]
 
 
 class JobEventRow(Base):
@@ -182,6 +187,24 @@ class JobEventRow(Base):
     #: state | message | metric | ...
     type: Mapped[str]
     data: Mapped[Json] = mapped_column(server_default=EMPTY_OBJECT)
+
+
+class JobLogRow(Base):
+    """Lines that the code which ran an attempt logged, secrets masked. `id` grows over all jobs."""
+
+    __tablename__ = "job_logs"
+    __table_args__ = (Index(None, "job_id", "id"), Index(None, "at"))
+
+    id: Mapped[int] = mapped_column(Identity(always=True), primary_key=True)
+    job_id: Mapped[UUID] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
+    attempt: Mapped[int]
+    #: of a divided job: which part; None: the job itself
+    chunk: Mapped[int | None]
+    at: Mapped[datetime] = mapped_column(server_default=text("clock_timestamp()"))
+    #: DEBUG | INFO | WARNING | ERROR
+    level: Mapped[str]
+    logger: Mapped[str]
+    text: Mapped[str]
 
 
 class IdempotencyKeyRow(Base):
