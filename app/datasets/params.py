@@ -1,13 +1,14 @@
 """What an `ingest` job takes."""
 
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import UUID
 
 from pydantic import Field
 
 from app.core.requests import RequestModel, Slug
 
-ColumnRole = Literal["smiles", "target", "id", "split", "ignore"]
+#: what a column is for. `feature`: of a table, what is learned from
+ColumnRole = Literal["smiles", "target", "feature", "id", "split", "ignore"]
 
 
 class IngestParams(RequestModel):
@@ -18,12 +19,19 @@ class IngestParams(RequestModel):
     name: Slug
     #: auto: by file name and content
     format: Literal["auto", "csv", "sdf"] = "auto"
+    #: auto: molecules when a column holds structures, else a table
+    kind: Literal["auto", "molecule", "table"] = "auto"
     #: overrides of guessed roles, {"column name": role}
     roles: dict[str, ColumnRole] = Field(default_factory=dict, max_length=5_000)
-    #: duplicates (equal standardized structure): `merge` averages numeric targets (arithmetic mean)
-    #: and takes the majority of class labels (a tie is rejected); `keep_first` keeps the first row;
-    #: `keep_all` merges nothing
-    duplicates: Literal["merge", "keep_first", "keep_all"] = "merge"
+    #: units of number columns, {"column name": "nM"}; else those that the header names
+    units: dict[str, Annotated[str, Field(max_length=50)]] = Field(
+        default_factory=dict, max_length=5_000
+    )
+    #: duplicates are rows of equal standardized structure; in a table, rows equal in every cell
+    #: (identifier included). `merge` averages numeric targets (arithmetic mean) and takes the
+    #: majority of class labels (a tie is a missing label); `keep_first` keeps the first row;
+    #: `keep_all` merges nothing; `auto` is `merge`, but `keep_all` for a table without identifier
+    duplicates: Literal["auto", "merge", "keep_first", "keep_all"] = "auto"
     #: succeed only when at most this share of rows is refused
     max_bad_fraction: float = Field(default=0.5, ge=0, le=1)
     #: dataset row made by the gateway when the job was accepted (never sent by clients)

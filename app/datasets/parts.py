@@ -1,8 +1,9 @@
 """A raw file cut into Parquet parts, one per chunk: what ingest and batch prediction begin with."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, islice
-from typing import Any, Self
+from typing import Any, Literal, Self
 from uuid import UUID
 
 import orjson
@@ -12,7 +13,8 @@ from pydantic import BaseModel, ConfigDict
 
 from app.core.errors import InvalidInput
 from app.core.work import ChunkSpec, WorkContext
-from app.datasets.columns import STRUCTURE, Column, guess_columns
+from app.datasets.columns import STRUCTURE, Column, DatasetKind, guess_columns, kind_of
+from app.datasets.numbers import Decimal
 from app.datasets.params import ColumnRole
 from app.datasets.reading import SourceRow, open_table
 from app.resources import Resources
@@ -20,8 +22,21 @@ from app.storage import Storage, keys
 
 MAX_CHUNKS = 200
 #: rows that roles are guessed from
-_SAMPLE_ROWS = 500
+SAMPLE_ROWS = 500
 _MIN_ROWS_PER_PART = 1000
+#: of a table's row, when it has no identifier: so many cells, so many characters of each
+_CELLS_SHOWN = 5
+_CELL_SHOWN = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions:
+    """How a person says that a file is to be read; what is left out is guessed."""
+
+    format: str = "auto"
+    kind: Literal["auto", "molecule", "table"] = "auto"
+    roles: dict[str, ColumnRole] = field(default_factory=dict)
+    units: dict[str, str] = field(default_factory=dict)
 
 
 class Layout(BaseModel):
@@ -30,6 +45,10 @@ class Layout(BaseModel):
     model_config = ConfigDict(frozen=True)
 
     format: str
+    #: molecule | table
+    kind: DatasetKind = "molecule"
+    #: how its numbers are written
+    decimal: Decimal = "."
     columns: list[Column]
     rows: int
     rows_per_part: int
@@ -39,8 +58,9 @@ class Layout(BaseModel):
         return [column["name"] for column in self.columns if column["role"] == role]
 
     @property
-    def structure(self) -> str:
-        return self.names("smiles")[0]
+    def structure(self) -> str | None:
+        """The column of structures; None in a table without molecules."""
+        return next(iter(self.names("smiles")), None)
 
     def save(self, storage: Storage, job_id: UUID, attempt: int) -> None:
         storage.write(
@@ -58,25 +78,25 @@ def write_parts(
     file_key: str,
     file_name: str,
     *,
-    format_: str = "auto",
-    roles: dict[str, ColumnRole] | None = None,
+    options: ReadingOptions,
     rows_per_part: int | None = None,
 ) -> tuple[list[ChunkSpec], Layout]:
     """Read the file twice, never holding it: count rows, then write parts of equal size.
 
     Each part is a blob `work/<job>/<attempt>/parts/<n>.parquet` with the columns `__row__` (int64),
     `__reason__` (why the row cannot be used) and one string column per column of the file.
-    Raises InvalidInput when there is no data row or no structure column.
+    Raises InvalidInput when there is no data row, or no column to work on (guess_columns).
     """
-    count, columns, kind, notes = _survey(resources, context, file_key, file_name, format_, roles)
+    layout = _survey(resources, context, file_key, file_name, options)
+    count = layout.rows
     size = rows_per_part or max(_MIN_ROWS_PER_PART, -(-count // MAX_CHUNKS))
     if -(-count // size) > MAX_CHUNKS:
         size = -(-count // MAX_CHUNKS)
-    layout = Layout(format=kind, columns=columns, rows=count, rows_per_part=size, notes=notes)
+    layout = layout.model_copy(update={"rows_per_part": size})
     specs = []
-    names = [column["name"] for column in columns]
+    names = [column["name"] for column in layout.columns]
     with open_table(
-        resources.storage, file_key, file_name, resources.settings, format_=format_
+        resources.storage, file_key, file_name, resources.settings, format_=options.format
     ) as table:
         for number, batch in enumerate(_batches(table.rows, size)):
             context.raise_if_cancelled()
@@ -98,29 +118,51 @@ def read_part(storage: Storage, spec: ChunkSpec) -> list[dict[str, Any]]:
 
 
 def _survey(
-    resources: Resources,
-    context: WorkContext,
-    key: str,
-    name: str,
-    format_: str,
-    roles: dict[str, ColumnRole] | None,
-) -> tuple[int, list[Column], str, list[str]]:
-    """First pass: the number of rows, and roles from the first of them."""
-    with open_table(resources.storage, key, name, resources.settings, format_=format_) as table:
-        sample = list(islice(table.rows, _SAMPLE_ROWS))
+    resources: Resources, context: WorkContext, key: str, name: str, options: ReadingOptions
+) -> Layout:
+    """First pass: the number of rows, and columns from the first of them."""
+    with open_table(
+        resources.storage, key, name, resources.settings, format_=options.format
+    ) as table:
+        sample = list(islice(table.rows, SAMPLE_ROWS))
         if not sample:
             raise InvalidInput(
                 "the file has a header but no data row",
                 code="no_rows",
                 remedy="Add at least one row below the header.",
             )
-        columns = guess_columns(table.columns, [row.cells for row in sample], roles or {})
+        columns = guess_columns(
+            table.columns,
+            [row.cells for row in sample],
+            options.roles,
+            kind=options.kind,
+            units=options.units,
+        )
         count = 0
         for row in chain(sample, table.rows):
             count = row.row
             if count % 100_000 == 0:
                 context.raise_if_cancelled()
-        return count, columns, table.format, table.notes
+        return Layout(
+            format=table.format,
+            kind=kind_of(columns),
+            columns=columns,
+            rows=count,
+            rows_per_part=0,
+            notes=[*table.notes, *_notes_on(columns)],
+        )
+
+
+def _notes_on(columns: Sequence[Column]) -> list[str]:
+    """What a person should know of the choice of columns."""
+    chosen = next((c["name"] for c in columns if c["role"] == "smiles"), None)
+    if chosen is None:
+        target = ", ".join(c["name"] for c in columns if c["role"] == "target")
+        return [f"no column holds molecules: read as a table, target {target}"]
+    others = [c["name"] for c in columns if c["type"] == "structure" and c["name"] != chosen]
+    if not others:
+        return []
+    return [f"structures are read from {chosen!r}; {', '.join(map(repr, others))} hold some too"]
 
 
 def _batches(rows: Iterator[SourceRow], size: int) -> Iterator[list[SourceRow]]:
@@ -142,10 +184,12 @@ def _write_part(
 
 
 def structure_of(row: dict[str, Any], layout: Layout) -> Any:
-    """Standardize the row's structure: `Standardized`, or the reason (str) why there is none."""
+    """Standardize the row's structure: `Standardized`, or the reason (str) why there is none. Of a
+    table: None, or the reason why the row cannot be read.
+    """
     from app.chem.standardize import ChemistryError, standardize, standardize_molblock
 
-    if row["__reason__"] is not None:
+    if row["__reason__"] is not None or layout.structure is None:
         return row["__reason__"]
     text = row[layout.structure] or ""
     try:
@@ -155,6 +199,11 @@ def structure_of(row: dict[str, Any], layout: Layout) -> Any:
 
 
 def shown_structure(row: dict[str, Any], layout: Layout) -> str:
-    """What a person recognises the refused row by: its SMILES, or the title of its Mol block."""
+    """What a person recognises the row by: its SMILES, the title of its Mol block; in a table its
+    identifier, else its first cells.
+    """
+    if layout.structure is None:
+        names = layout.names("id") or [c["name"] for c in layout.columns[:_CELLS_SHOWN]]
+        return " | ".join((row[name] or "")[:_CELL_SHOWN] for name in names)
     text: str = row[layout.structure] or ""
     return text.split("\n", 1)[0].strip() if layout.structure == STRUCTURE else text

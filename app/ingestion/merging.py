@@ -2,54 +2,75 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from app.datasets.columns import Column
+from app.datasets.columns import Column, stored_name
 
 #: conflicts that the report names one by one
 _MAX_NAMED = 100
 
 
-def structure_hash(smiles: str) -> int:
-    """64 bits of SHA-256: one integer a structure is all that is held of a big file."""
-    return int.from_bytes(hashlib.sha256(smiles.encode()).digest()[:8], "big")
+def structure_identity(row: dict[str, Any]) -> int:
+    """Rows with one standardized structure are one."""
+    return _hash64(row["smiles"])
+
+
+def row_identity(row: dict[str, Any]) -> int:
+    """Of a table: rows that are equal in every cell are one."""
+    return _hash64(repr([value for name, value in row.items() if name != "row"]))
+
+
+def _hash64(text: str) -> int:
+    """64 bits of SHA-256: one integer a row is all that is held of a big file."""
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big")
 
 
 @dataclass(kw_only=True)
 class Replicates:
-    """Two passes over the rows: count structures, then hold only those that occur twice."""
+    """Two passes over the rows: count identities, then hold only the rows that occur twice."""
 
     targets: Sequence[Column]
+    #: 64 bits that are equal for rows that are one
+    identity: Callable[[dict[str, Any]], int]
     counts: Counter[int] = field(default_factory=Counter)
     groups: dict[int, list[dict[str, Any]]] = field(default_factory=dict)
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     n_conflicts: int = 0
 
-    def count(self, smiles: Iterable[str]) -> None:
-        self.counts.update(structure_hash(s) for s in smiles)
+    def count(self, rows: Iterable[dict[str, Any]]) -> None:
+        self.counts.update(map(self.identity, rows))
 
     def collect(self, rows: Iterable[dict[str, Any]]) -> None:
         for row in rows:
-            key = structure_hash(row["smiles"])
+            key = self.identity(row)
             if self.counts[key] > 1:
                 self.groups.setdefault(key, []).append(row)
 
     def merged(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-        """Each structure once, at its first row, with `n_merged` and `merged_rows`."""
+        """Each identity once, at its first row, with `n_merged` and `merged_rows`."""
         for row in rows:
-            key = structure_hash(row["smiles"])
+            key = self.identity(row)
             group = self.groups.get(key)
             if group is None:
                 yield {**row, "n_merged": 1, "merged_rows": str(row["row"])}
             elif group[0]["row"] == row["row"]:
                 yield self._merge(group)
 
+    def first_only(self, rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+        """The first row of each identity."""
+        seen: set[int] = set()
+        for row in rows:
+            key = self.identity(row)
+            if key not in seen:
+                seen.add(key)
+                yield {**row, "n_merged": 1, "merged_rows": str(row["row"])}
+
     def _merge(self, group: list[dict[str, Any]]) -> dict[str, Any]:
         merged = dict(group[0])
         for column in self.targets:
-            name = column["name"]
+            name = stored_name(column["name"])
             values = [row[name] for row in group if row[name] is not None]
             merged[name] = self._mean(values) if column["type"] == "number" else _majority(values)
             if len(set(values)) > 1:
@@ -75,16 +96,6 @@ class Replicates:
                     "spread": spread,
                 }
             )
-
-
-def first_only(rows: Iterable[dict[str, Any]]) -> Iterator[dict[str, Any]]:
-    """The first row of each structure."""
-    seen: set[int] = set()
-    for row in rows:
-        key = structure_hash(row["smiles"])
-        if key not in seen:
-            seen.add(key)
-            yield {**row, "n_merged": 1, "merged_rows": str(row["row"])}
 
 
 def _majority(values: list[str]) -> str | None:

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow.parquet as pq
 
 from app.core.work import ChunkResult
-from app.datasets.columns import Column
+from app.datasets.columns import Column, stored_name
 from app.datasets.parts import Layout
 from app.ingestion.merging import Replicates
 from app.ingestion.staging import Refused
@@ -32,6 +32,7 @@ def build_report(
     targets = [column for column in layout.columns if column["role"] == "target"]
     return {
         "counts": counts,
+        "kind": layout.kind,
         "format": layout.format,
         "notes": layout.notes,
         "columns": layout.columns[:_MAX_COLUMNS],
@@ -57,7 +58,7 @@ def _summed(results: Sequence[ChunkResult], name: str) -> dict[str, int]:
 
 def _target(clean: Path, column: Column) -> dict[str, Any]:
     """Count and distribution of one target column."""
-    values = pq.read_table(clean, columns=[column["name"]]).column(0)
+    values = pq.read_table(clean, columns=[stored_name(column["name"])]).column(0)
     known = values.drop_null()
     facts: dict[str, Any] = {"n": len(known), "missing": values.null_count, "type": column["type"]}
     if column["type"] != "number":

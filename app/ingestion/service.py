@@ -1,8 +1,9 @@
 """ingest: a raw file becomes an immutable data set, every row accounted for.
 
 `rows_in = rows_ok + rows_rejected + rows_merged`, always. Columns of clean.parquet: `row` (number
-in the file, the first one of replicates), `smiles` (standardized), `input_smiles`, `n_merged`,
-`merged_rows`, then targets (float64 for numbers, text for classes), identifier and split columns.
+in the file, the first one of replicates), of molecules `smiles` (standardized) and `input_smiles`,
+`n_merged`, `merged_rows`, then targets and features (float64 for numbers, timestamp for dates, text
+for classes), identifier and split columns.
 """
 
 import csv
@@ -21,13 +22,20 @@ from app.core.csv_cells import safe_cell
 from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.hashing import sha256_of_stream
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.datasets.cells import read_cell
 from app.datasets.columns import Column
 from app.datasets.params import IngestParams
-from app.datasets.parts import Layout, read_part, shown_structure, structure_of, write_parts
+from app.datasets.parts import (
+    Layout,
+    ReadingOptions,
+    read_part,
+    shown_structure,
+    structure_of,
+    write_parts,
+)
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
-from app.ingestion.cells import read_target
-from app.ingestion.merging import Replicates, first_only
+from app.ingestion.merging import Replicates, row_identity, structure_identity
 from app.ingestion.report import build_report
 from app.ingestion.staging import Refused, Staged
 from app.resources import Resources
@@ -47,12 +55,16 @@ def plan(resources: Resources, context: WorkContext, params: IngestParams) -> Fa
         context,
         file.storage_key,
         file.name,
-        format_=params.format,
-        roles=dict(params.roles),
+        options=ReadingOptions(
+            format=params.format,
+            kind=params.kind,
+            roles=dict(params.roles),
+            units=dict(params.units),
+        ),
     )
     for note in layout.notes:
         if note != "gzip":
-            context.warn("encoding", note)
+            context.warn("reading", note)
     return FanOut(chunks=specs)
 
 
@@ -63,7 +75,11 @@ def run_chunk(
     del params
     storage = resources.storage
     layout = Layout.load(storage, context.job_id, context.attempt)
-    staged = Staged(targets=_with_role(layout, "target"), kept=_kept(layout))
+    staged = Staged(
+        molecules=layout.structure is not None,
+        values=_with_role(layout, "target", "feature"),
+        kept=_with_role(layout, "id", "split"),
+    )
     for number, row in enumerate(read_part(storage, chunk)):
         if number % 200 == 0:
             context.raise_if_cancelled()
@@ -94,10 +110,13 @@ def finalize(
     dataset_id = _dataset_id(params)
     refused = sorted(_refused(storage, layout, results), key=lambda entry: entry.row)
     _check_share(layout, refused, params)
-    targets = _with_role(layout, "target")
-    replicates = Replicates(targets=targets)
+    replicates = Replicates(
+        targets=_with_role(layout, "target"),
+        identity=structure_identity if layout.structure is not None else row_identity,
+    )
     clean_key = keys.dataset(dataset_id, context.attempt, "clean.parquet")
-    ok = _write_clean(storage, clean_key, params, replicates, results, context)
+    rule = _rule(layout, params)
+    ok = _write_clean(storage, clean_key, rule, replicates, results, context)
     counts = _account(layout.rows, ok, len(refused))
     report = build_report(
         layout=layout,
@@ -122,23 +141,24 @@ def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
         return
     values: dict[str, Any] = {}
     wrong: list[str] = []
-    for column in staged.targets:
-        values[column["name"]], why = read_target(column, row[column["name"]])
+    for column in staged.values:
+        values[column["name"]], why = read_cell(column, row[column["name"]], layout.decimal)
         if why is not None:
-            wrong.append(why)
             staged.bad_cells[column["name"]] = staged.bad_cells.get(column["name"], 0) + 1
-    if wrong and all(value is None for value in values.values()):
+            if column["role"] == "target":
+                wrong.append(why)
+    if wrong and all(values[c["name"]] is None for c in staged.values if c["role"] == "target"):
         staged.refused.append(Refused(row=row["__row__"], value=shown, reason="; ".join(wrong)))
-        return
-    staged.add(row, shown, structure, values)
+    elif layout.structure is None and all(value is None for value in values.values()):
+        staged.refused.append(
+            Refused(row=row["__row__"], value=shown, reason="every cell is empty")
+        )
+    else:
+        staged.add(row, shown, structure, values)
 
 
-def _with_role(layout: Layout, role: str) -> list[Column]:
-    return [column for column in layout.columns if column["role"] == role]
-
-
-def _kept(layout: Layout) -> list[Column]:
-    return [column for column in layout.columns if column["role"] in ("id", "split")]
+def _with_role(layout: Layout, *roles: str) -> list[Column]:
+    return [column for column in layout.columns if column["role"] in roles]
 
 
 # ---- finalize
@@ -167,12 +187,17 @@ def _check_share(layout: Layout, refused: Sequence[Refused], params: IngestParam
         FieldError(pointer=f"row {entry.row}", code="refused", detail=entry.reason)
         for entry in refused[:_SHOWN_REASONS]
     ]
+    read_from = (
+        f"The structures were read from column {layout.structure!r}"
+        if layout.structure is not None
+        else f"The target was read from column {', '.join(map(repr, layout.names('target')))}"
+    )
     raise InvalidInput(
         f"{len(refused)} of {layout.rows} rows were refused: "
         + "; ".join(f"{reason} ({number}x)" for reason, number in common),
         code="rows_refused",
-        remedy=f"The structures were read from column {layout.structure!r}; name another one by "
-        "`roles`, correct the rows, or raise max_bad_fraction.",
+        remedy=f"{read_from}; name another one by `roles`, correct the rows, or raise "
+        "max_bad_fraction.",
         errors=errors,
     )
 
@@ -189,27 +214,28 @@ def _staged_rows(
 def _write_clean(
     storage: Storage,
     key: str,
-    params: IngestParams,
+    rule: str,
     replicates: Replicates,
     results: Sequence[ChunkResult],
     context: WorkContext,
 ) -> int:
     """Stream the staged parts into clean.parquet, replicates merged; how many rows it has."""
-    if params.duplicates == "merge":
+    if rule == "merge":
         for _, rows in _staged_rows(storage, results):
-            replicates.count(row["smiles"] for row in rows)
+            replicates.count(rows)
         for _, rows in _staged_rows(storage, results):
             replicates.collect(rows)
     schema = next(schema for schema, _ in _staged_rows(storage, results))
-    schema = schema.insert(3, pa.field("n_merged", pa.int64()))
-    schema = schema.insert(4, pa.field("merged_rows", pa.string()))
+    after = 3 if "smiles" in schema.names else 1
+    schema = schema.insert(after, pa.field("n_merged", pa.int64()))
+    schema = schema.insert(after + 1, pa.field("merged_rows", pa.string()))
     written = 0
     with (
         storage.writer(key) as stream,
         pq.ParquetWriter(stream, schema, compression="zstd") as writer,
     ):
         buffer: list[dict[str, Any]] = []
-        for row in _deduplicated(storage, params, replicates, results):
+        for row in _deduplicated(storage, rule, replicates, results):
             buffer.append(row)
             if len(buffer) == _WRITE_ROWS:
                 context.raise_if_cancelled()
@@ -221,16 +247,22 @@ def _write_clean(
 
 def _deduplicated(
     storage: Storage,
-    params: IngestParams,
+    rule: str,
     replicates: Replicates,
     results: Sequence[ChunkResult],
 ) -> Iterator[dict[str, Any]]:
     rows = (row for _, batch in _staged_rows(storage, results) for row in batch)
-    if params.duplicates == "merge":
+    if rule == "merge":
         return replicates.merged(rows)
-    if params.duplicates == "keep_first":
-        return first_only(rows)
+    if rule == "keep_first":
+        return replicates.first_only(rows)
     return ({**row, "n_merged": 1, "merged_rows": str(row["row"])} for row in rows)
+
+
+def _rule(layout: Layout, params: IngestParams) -> str:
+    if params.duplicates != "auto":
+        return params.duplicates
+    return "merge" if layout.structure is not None or layout.names("id") else "keep_all"
 
 
 def _account(rows_in: int, ok: int, rejected: int) -> dict[str, int]:
@@ -295,6 +327,7 @@ def _outcome(
 
     def commit(session: Session) -> dict[str, Any]:
         row = session.get_one(DatasetRow, dataset_id)
+        row.kind = layout.kind
         row.columns = [dict(column) for column in layout.columns]
         row.manifest_key = manifest_key
         row.sha256 = sha256

@@ -11,7 +11,14 @@ import pyarrow.parquet as pq
 from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.datasets.params import ColumnRole
-from app.datasets.parts import Layout, read_part, shown_structure, structure_of, write_parts
+from app.datasets.parts import (
+    Layout,
+    ReadingOptions,
+    read_part,
+    shown_structure,
+    structure_of,
+    write_parts,
+)
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.features.matrix import molecule_cache
@@ -39,8 +46,7 @@ def plan(resources: Resources, context: WorkContext, params: PredictParams) -> F
         context,
         file.storage_key,
         file.name,
-        format_=params.format,
-        roles=roles,
+        options=ReadingOptions(format=params.format, kind="molecule", roles=roles),
         rows_per_part=params.chunk_rows,
     )
     return FanOut(chunks=specs)

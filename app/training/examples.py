@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, TaskType
 from app.core.errors import InvalidInput, UnknownName
-from app.datasets.columns import is_number
+from app.datasets.numbers import is_number
 from app.datasets.records import Dataset
 from app.training.params import LearnSpec
 

@@ -3,6 +3,8 @@
 import csv
 import io
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 
 from app.core.errors import InvalidInput
@@ -116,3 +118,52 @@ def test_the_same_file_gives_the_same_bytes(ingest, resources):
     second, _ = ingest(content)
     paths = [resources.storage.local_path(f"{d.folder_key}/clean.parquet") for d in (first, second)]
     assert sha256_of_file(paths[0]) == sha256_of_file(paths[1]) == first.sha256
+
+
+TELCO = (DATA / "telco_churn.csv").read_bytes()
+
+
+@pytest.mark.req("S1-35", "goal-25")
+def test_a_table_without_molecules_is_read_by_type(ingest, resources):
+    """7,043 customers, 11 of them without TotalCharges (counted with pandas)."""
+    frame = pd.read_csv(io.BytesIO(TELCO))
+    dataset, result = ingest(TELCO, "telco.csv")
+    with resources.database.session() as session:
+        row = session.get(DatasetRow, dataset.id)
+    assert row.kind == "table"
+    assert (result["rows_in"], result["rows_ok"]) == (len(frame), len(frame))
+    assert dataset.named("target") == ["Churn"]
+    assert len(dataset.named("feature")) == 19
+    charges = pd.to_numeric(frame["TotalCharges"], errors="coerce")
+    assert dataset.table.column("TotalCharges").null_count == charges.isna().sum() == 11
+    assert dataset.table.column("TotalCharges").to_pandas().sum() == pytest.approx(charges.sum())
+    assert dataset.column("Churn") == frame["Churn"].tolist()
+    assert dataset.column("SeniorCitizen") == [str(v) for v in frame["SeniorCitizen"]]
+
+
+def test_rows_of_a_table_equal_in_every_cell_are_merged_only_with_an_identifier(ingest):
+    lines = "x,y\n1,a\n1,a\n2,b\n2,c\n"
+    _, plain = ingest(lines, roles={"y": "target"})
+    assert (plain["rows_ok"], plain["rows_merged"]) == (4, 0)
+    identified = "sample_id,x,y\ns1,1,a\ns1,1,a\ns2,2,b\ns3,2,b\n"
+    dataset, found = ingest(identified, roles={"y": "target"})
+    assert (found["rows_ok"], found["rows_merged"]) == (3, 1)
+    assert dataset.column("merged_rows") == ["1 2", "3", "4"]
+
+
+def test_a_row_of_a_table_is_refused_with_a_reason(ingest, resources):
+    text = "taken,x,y\n2024-01-02,1,5\n2024-01-03,two,6\n,,\n2024-01-05,4,many\n" + (
+        "2024-01-06,5,8\n" * 6
+    )
+    dataset, result = ingest(text, roles={"y": "target"})
+    found = rejected(resources, dataset)
+    assert [(int(r["row"]), r["reason"]) for r in found] == [(3, "y is not a number: 'many'")]
+    assert result["rows_in"] == 9, "a line of separators is a blank line, not a row"
+    assert dataset.column("x")[1] is None, "a feature that cannot be read is missing, and counted"
+    assert dataset.table.schema.field("taken").type == pa.timestamp("us")
+
+
+def test_columns_called_like_ours_keep_their_values(ingest):
+    dataset, _ = ingest("row,n_merged,y\n7,1,1.5\n8,2,2.5\n9,3,3.5\n", roles={"y": "target"})
+    assert dataset.rows == [1, 2, 3]
+    assert dataset.column("row_") == [7.0, 8.0, 9.0]

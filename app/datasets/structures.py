@@ -1,0 +1,40 @@
+"""Whether a column holds molecules: by what RDKit reads of its cells, and by its name."""
+
+import re
+from collections.abc import Sequence
+
+from app.datasets.numbers import is_number
+
+_SAMPLE = 50
+_MIN_DISTINCT_SHARE = 0.5
+_NAME = re.compile(r"smiles|^(mol|molecule|structure|canonical|mol_?block)$", re.IGNORECASE)
+
+
+def sounds_like_structure(name: str) -> bool:
+    return _NAME.search(name.strip()) is not None
+
+
+def looks_like_structures(name: str, values: Sequence[str]) -> bool:
+    """Most different values read as molecules. `No`, `CO` and `OH` do too: a column that is not
+    named like one must not repeat a few short words.
+    """
+    if not values or parse_rate(values) == 0.0:
+        return False
+    sample = values[:_SAMPLE]
+    varied = len(set(sample)) >= _MIN_DISTINCT_SHARE * len(sample)
+    return sounds_like_structure(name) or varied
+
+
+def parse_rate(values: Sequence[str]) -> float:
+    """Share of the first cells that read as molecules; plain numbers do not count."""
+    from rdkit import Chem
+
+    from app.chem.standardize import quiet
+
+    quiet()
+    sample = values[:_SAMPLE]
+    read = [
+        not is_number(value) and Chem.MolFromSmiles(value, sanitize=False) is not None
+        for value in sample
+    ]
+    return sum(read) / len(read) if read else 0.0
