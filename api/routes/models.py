@@ -10,9 +10,11 @@ from fastapi.responses import StreamingResponse
 from api.dependencies import Caller, WithResources
 from api.responses import decode_cursor, json_response, page
 from api.routes.files import blocks
+from api.schemas.evaluation import EvaluationPage, evaluation_json
 from api.schemas.model import ModelAnswer, ModelPage, model_json
 from api.schemas.problem import PROBLEMS
 from app.core.errors import NotFound
+from app.evaluation.records import list_evaluations
 from app.models.records import aliases_of, list_models, resolve_model
 
 router = APIRouter(prefix="/models", tags=["models"], responses=PROBLEMS)
@@ -52,6 +54,27 @@ def get_model(ref: Ref, caller: Caller, resources: WithResources) -> Response:
         row = resolve_model(session, caller.project_id, ref)
         aliases = aliases_of(session, caller.project_id, [row.id])
     return json_response(model_json(row, [a.alias for a in aliases]))
+
+
+@router.get("/{ref}/evaluations", response_model=EvaluationPage)
+def evaluations(
+    ref: Ref,
+    caller: Caller,
+    resources: WithResources,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    cursor: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """What jobs of kind `evaluate` found about this version, newest first."""
+    with resources.database.session() as session:
+        model = resolve_model(session, caller.project_id, ref)
+        rows = list_evaluations(
+            session,
+            caller.project_id,
+            model.id,
+            limit=limit + 1,
+            before_id=decode_cursor(cursor),
+        )
+    return json_response(page(rows, limit, evaluation_json))
 
 
 @router.get("/{ref}/manifest")

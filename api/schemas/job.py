@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.core.requests import RequestModel
 from app.datasets.params import IngestParams
+from app.evaluation.params import EvaluateParams
 from app.features.params import FeaturizeParams
 from app.jobs.model import Job
 from app.prediction.params import PredictParams
@@ -55,8 +56,13 @@ class PredictJob(JobFields):
     params: PredictParams
 
 
+class EvaluateJob(JobFields):
+    kind: Literal["evaluate"]
+    params: EvaluateParams
+
+
 JobRequest = Annotated[
-    IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob,
+    IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob | EvaluateJob,
     Field(discriminator="kind"),
 ]
 

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -90,6 +90,14 @@ class FittedModel(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Figures for the manifest: rounds used, epochs, device, feature importances if cheap."""
+
+
+@runtime_checkable
+class HasImportances(Protocol):
+    """A fitted model that says by itself what its features are worth."""
+
+    def importances(self) -> dict[str, NDArray[np.float64]]:
+        """Share of each feature column (width,) per target, sum 1; targets without are left out."""
 
 
 class Algorithm(Plugin):

@@ -194,6 +194,15 @@ class PerTargetModel:
             }
         }
 
+    def importances(self) -> dict[str, NDArray[np.float64]]:
+        """Share of each feature column (width,) per target, where the estimator has its own."""
+        found = {}
+        for target, fitted in zip(self._task.targets, self._fitted, strict=True):
+            shares = _shares(self._algorithm, fitted)
+            if shares is not None:
+                found[target] = shares
+        return found
+
     def _inputs(self, fitted: Fitted, X: Matrix) -> Matrix:
         return X if fitted.scaling is None else fitted.scaling.transform(X)
 
@@ -212,6 +221,19 @@ class PerTargetModel:
             inputs = self._inputs(fitted, X)
             probabilities[:, seen] = self._algorithm.predict_proba_one(fitted.estimator, inputs)
         return probabilities
+
+
+def _shares(algorithm: type[PerTargetAlgorithm], fitted: Fitted) -> NDArray[np.float64] | None:
+    """Sum 1, over all columns; those that scaling dropped have 0."""
+    found = None if fitted.estimator is None else algorithm.importances_one(fitted.estimator)
+    if found is None or not found.sum() > 0:
+        return None
+    if fitted.scaling is None:
+        whole: NDArray[np.float64] = found / found.sum()
+        return whole
+    shares = np.zeros(len(fitted.scaling.kept))
+    shares[fitted.scaling.kept] = found / found.sum()
+    return shares
 
 
 def _top(

@@ -151,6 +151,13 @@ RULES_OF_RECORDS: tuple[Rule, ...] = (
         " WHERE job_id IS NOT NULL GROUP BY job_id, name HAVING count(*) > 1",
     ),
     Rule(
+        name="evaluations",
+        promise="an evaluation that succeeded is recorded once; any other is not",
+        query="SELECT j.id, j.state || ' with ' || count(e.*) || ' evaluations' AS detail"
+        " FROM jobs j LEFT JOIN evaluations e ON e.job_id = j.id WHERE j.kind = 'evaluate'"
+        " GROUP BY j.id HAVING count(e.*) <> (j.state = 'succeeded')::int",
+    ),
+    Rule(
         name="studies",
         promise="a search that succeeded has one study",
         query="SELECT j.id, j.state || ' with ' || count(s.*) || ' studies' AS detail"

@@ -91,7 +91,7 @@ def _numbers(name: str, values: Sequence[Any]) -> NDArray[np.float64]:
 
 
 def _classes(name: str, values: Sequence[Any]) -> tuple[str, ...]:
-    found = sorted({_word(value) for value in values if value is not None})
+    found = sorted({class_word(value) for value in values if value is not None})
     if len(found) < 2:  # noqa: PLR2004 - two classes
         raise InvalidInput(
             f"the target {name!r} has one class only ({found[0]})",
@@ -108,10 +108,11 @@ def _classes(name: str, values: Sequence[Any]) -> tuple[str, ...]:
 
 def _indices(values: Sequence[Any], classes: Sequence[str]) -> NDArray[np.float64]:
     index = {word: float(number) for number, word in enumerate(classes)}
-    return np.array([np.nan if value is None else index[_word(value)] for value in values])
+    return np.array([np.nan if value is None else index[class_word(value)] for value in values])
 
 
-def _word(value: Any) -> str:
+def class_word(value: Any) -> str:
+    """How a class is called: 1.0 in a file is the class "1"."""
     if isinstance(value, float):
         return str(int(value)) if value.is_integer() else str(value)
     return str(value)

@@ -33,6 +33,7 @@ from app.training.evaluating import (
 from app.training.examples import Labels, read_labels
 from app.training.params import LearnSpec, TrainParams
 from app.training.plots import plot_test_rows
+from app.training.reports import target_reports
 from app.training.splitting import StoredSplit, split_dataset
 from app.training.tables import predictions_table
 
@@ -220,6 +221,7 @@ def _evaluate(
         "mean": mean_over_targets(per_target),
         "n": {"train": len(train), **{part: len(r) for part, r in rows.items()}},
     }
+    metrics["report"] = target_reports(task, test_y, predicted["test"])
     metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
     plot_name, plot = plot_test_rows(task, test_y, predicted["test"], metrics, calibration)
     parts = {part: (rows[part], predicted[part]) for part in rows}

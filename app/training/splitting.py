@@ -78,7 +78,7 @@ def split_dataset(
     )
     storage_key = keys.split(dataset.id, params_hash)
     if resources.storage.exists(storage_key):
-        split = _read(resources.storage.read(storage_key))
+        split = read_split(resources.storage.read(storage_key))
     else:
         rows = SplitInput(
             smiles=[dataset.smiles[row] for row in labelled],
@@ -120,7 +120,8 @@ def _written(split: Split) -> bytes:
     )
 
 
-def _read(data: bytes) -> Split:
+def read_split(data: bytes) -> Split:
+    """What is stored under a split's key."""
     stored = orjson.loads(data)
     return Split(
         **{

@@ -20,6 +20,7 @@ MULTI = np.exp(LOGITS) / np.exp(LOGITS).sum(axis=1, keepdims=True)
 
 REGRESSION = {
     "rmse": reference.root_mean_squared_error,
+    "mse": reference.mean_squared_error,
     "mae": reference.mean_absolute_error,
     "r2": reference.r2_score,
     "spearman": lambda y, p: stats.spearmanr(y, p).statistic,
@@ -33,6 +34,12 @@ CLASSIFICATION = {
         y, p[:, 1] if p.shape[1] == 2 else p, multi_class="ovr"
     ),
     "f1": lambda y, c, p: reference.f1_score(
+        y, c, average="binary" if p.shape[1] == 2 else "macro"
+    ),
+    "precision": lambda y, c, p: reference.precision_score(
+        y, c, average="binary" if p.shape[1] == 2 else "macro"
+    ),
+    "recall": lambda y, c, p: reference.recall_score(
         y, c, average="binary" if p.shape[1] == 2 else "macro"
     ),
     "average_precision": lambda y, c, p: reference.average_precision_score(y, p[:, 1]),

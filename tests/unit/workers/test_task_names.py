@@ -19,8 +19,7 @@ def test_every_kind_has_its_tasks_under_the_names_that_dispatch_uses():
     for module in TASK_MODULES:
         importlib.import_module(module)
     names = {name for name in celery_app.tasks if name.startswith("retort.")}
-    for name in ("ingest", "featurize", "train", "optimize", "predict"):
-        kind = KINDS[name]
+    for kind in KINDS.values():
         wanted = {f"retort.{kind.name}"}
         if kind.divided:
             wanted |= {f"retort.{kind.name}_chunk", f"retort.{kind.name}_finalize"}

@@ -1,0 +1,20 @@
+"""One evaluation by its id; a model's are listed at /models/{ref}/evaluations."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from api.dependencies import Caller, WithResources
+from api.responses import json_response
+from api.schemas.evaluation import EvaluationAnswer, evaluation_json
+from api.schemas.problem import PROBLEMS
+from app.evaluation.records import get_evaluation
+
+router = APIRouter(prefix="/evaluations", tags=["models"], responses=PROBLEMS)
+
+
+@router.get("/{evaluation_id}", response_model=EvaluationAnswer)
+def one(evaluation_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    with resources.database.session() as session:
+        row = get_evaluation(session, caller.project_id, evaluation_id)
+    return json_response(evaluation_json(row))

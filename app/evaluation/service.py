@@ -1,0 +1,237 @@
+"""evaluate: a model measured on labelled rows, the figures kept beside it."""
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlalchemy import update
+from sqlalchemy.orm import Session
+
+from app.algorithms.base import Predictions
+from app.core.errors import InvalidInput, NotFound
+from app.core.ids import new_id
+from app.core.work import Outcome, WorkContext
+from app.datasets.records import Dataset, load_dataset
+from app.db.datasets import SplitRow
+from app.db.evaluations import EvaluationRow
+from app.db.models import ModelVersionRow
+from app.evaluation.importance import feature_importance
+from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels
+from app.evaluation.params import EvaluateParams
+from app.features.matrix import dataset_matrix
+from app.models.bundle import ModelBundle
+from app.resources import Resources
+from app.splitters.base import Indices, Split
+from app.training.evaluating import evaluate_baseline, evaluate_targets, mean_over_targets
+from app.training.reports import target_reports
+from app.training.splitting import read_split
+
+_STAGES = ("load", "featurize", "predict", "evaluate")
+#: rows per prediction: how late a cancel is noticed
+_STEP = 2_000
+_SHOWN_ROWS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """The model with the data that it is measured on, and the data that made it."""
+
+    model: ModelVersionRow
+    bundle: ModelBundle
+    dataset: Dataset
+    labels: KnownLabels
+    #: the model's own data set, labels and split
+    own: Dataset
+    own_labels: KnownLabels
+    split: Split
+
+    @property
+    def on_own_data(self) -> bool:
+        return self.own.id == self.dataset.id
+
+
+def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> Outcome:
+    _tell(context, "load", params.model)
+    subject, split_id = _load(resources, params)
+    part = params.part or ("test" if subject.on_own_data else "all")
+    rows = _rows(subject, part)
+    _tell(context, "featurize", subject.dataset.ref)
+    X, errors = _inputs(resources, context, subject)
+    refused = {int(r): why for r in rows if (why := subject.labels.refused.get(int(r)))}
+    refused |= {int(r): errors[int(r)] for r in rows if int(r) in errors and int(r) not in refused}
+    used = np.asarray([row for row in rows if int(row) not in refused], dtype=np.int64)
+    if not len(used):
+        raise InvalidInput(f"none of the {len(rows)} rows has both a label and features")
+    seen = _warn_of_seen_rows(context, subject, used)
+    _tell(context, "predict", f"{len(used)} rows")
+    predictions = _predict(context, subject.bundle, X, used)
+    _tell(context, "evaluate", "")
+    facts = _figures(context, params, subject, X[used], used, predictions)
+    facts |= {
+        "evaluation_id": str(new_id()),
+        "model_id": str(subject.model.id),
+        "model_ref": f"{subject.model.name}:{subject.model.number}",
+        "dataset_id": str(subject.dataset.id),
+        "dataset": subject.dataset.ref,
+        "part": part,
+        "task": subject.model.task,
+        "rows": _account(subject, rows, used, refused, seen),
+    }
+
+    def commit(session: Session) -> None:
+        _record(session, context, facts)
+        if part == "test":
+            # each look at the test rows is counted, whoever looks (F-13)
+            uses = SplitRow.test_uses + 1
+            session.execute(update(SplitRow).where(SplitRow.id == split_id).values(test_uses=uses))
+
+    counts = {"rows_total": len(rows), "rows_ok": len(used), "rows_failed": len(refused)}
+    return Outcome(result=facts, counts=counts, commit=commit)
+
+
+def _load(resources: Resources, params: EvaluateParams) -> tuple[Subject, UUID]:
+    with resources.database.session() as session:
+        model = session.get(ModelVersionRow, params.model_id)
+        split = session.get(SplitRow, model.split_id) if model and model.split_id else None
+    if model is None:
+        raise NotFound(f"there is no model {params.model_id}")
+    if split is None:
+        raise InvalidInput(f"the model {model.name}:{model.number} has no stored split")
+    bundle = ModelBundle.load(resources.storage, model.manifest_key, expected_sha256=model.sha256)
+    task = bundle.manifest.learning_task
+    own = load_dataset(resources, model.dataset_id)
+    other = params.dataset_id is not None and params.dataset_id != model.dataset_id
+    dataset = load_dataset(resources, params.dataset_id) if other and params.dataset_id else own
+    subject = Subject(
+        model=model,
+        bundle=bundle,
+        dataset=dataset,
+        labels=known_labels(dataset, task, params.targets),
+        own=own,
+        own_labels=known_labels(own, task),
+        split=read_split(resources.storage.read(split.storage_key)),
+    )
+    return subject, split.id
+
+
+def _rows(subject: Subject, part: str) -> Indices:
+    if part == "all":
+        return np.arange(subject.dataset.table.num_rows)
+    if not subject.on_own_data:
+        raise InvalidInput(
+            f"{subject.dataset.ref} is not the data set whose split made this model",
+            remedy='Set "part": "all" for another data set.',
+        )
+    return subject.split.test
+
+
+def _inputs(
+    resources: Resources, context: WorkContext, subject: Subject
+) -> tuple[NDArray[Any], dict[int, str]]:
+    """(rows, width) of the whole data set, and why some rows have no features."""
+    dataset, feature_set = subject.dataset, subject.bundle.feature_set
+    features = dataset_matrix(resources, context, dataset.id, dataset.smiles, feature_set)
+    return features.matrix, features.errors
+
+
+def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) -> int:
+    """How many of the rows the model was fitted or calibrated on; said plainly when some were."""
+    split = subject.split
+    learned = np.concatenate([split.train, split.validation])
+    if subject.on_own_data:
+        seen = len(np.intersect1d(used, learned))
+    else:
+        known = {subject.own.smiles[row] for row in learned}
+        seen = sum(subject.dataset.smiles[row] in known for row in used)
+    if seen:
+        context.warn(
+            "training_rows_evaluated",
+            f"{seen} of the {len(used)} rows are among those that the model learned from: these "
+            "figures flatter it. Its test rows say more.",
+        )
+    return seen
+
+
+def _predict(
+    context: WorkContext, bundle: ModelBundle, X: NDArray[Any], rows: Indices
+) -> Predictions:
+    parts = []
+    for start in range(0, len(rows), _STEP):
+        context.raise_if_cancelled()
+        context.progress(start, len(rows), unit="row", stage="predict")
+        parts.append(bundle.predict_matrix(X[rows[start : start + _STEP]]))
+    probabilities = None
+    if parts[0].probabilities is not None:
+        each = [part.probabilities or [] for part in parts]
+        probabilities = [np.concatenate(target) for target in zip(*each, strict=True)]
+    return Predictions(
+        values=np.concatenate([part.values for part in parts]), probabilities=probabilities
+    )
+
+
+def _figures(
+    context: WorkContext,
+    params: EvaluateParams,
+    subject: Subject,
+    X: NDArray[Any],
+    used: Indices,
+    predictions: Predictions,
+) -> dict[str, Any]:
+    task, y = subject.bundle.manifest.learning_task, subject.labels.y[used]
+    known = subject.own_labels.y[subject.split.train]
+    options = {"n_bootstrap": params.bootstrap, "seed": params.seed}
+    metrics = evaluate_targets(task, y, predictions, **options)
+    context.raise_if_cancelled()
+    baseline = evaluate_baseline(task, known, y, **options)
+    context.raise_if_cancelled()
+    names = subject.bundle.feature_set.columns
+    importance = feature_importance(subject.bundle, names, X, y, context, seed=params.seed)
+    return {
+        "metrics": metrics,
+        "baseline": baseline,
+        "mean": mean_over_targets(metrics),
+        "baseline_mean": mean_over_targets(baseline),
+        "targets": target_reports(task, y, predictions),
+        "feature_importance": importance,
+    }
+
+
+def _account(
+    subject: Subject, rows: Indices, used: Indices, refused: dict[int, str], seen: int
+) -> dict[str, Any]:
+    numbers = subject.dataset.rows
+    reasons = Counter(why if why == NO_LABEL else why.split(":")[0] for why in refused.values())
+    return {
+        "total": len(rows),
+        "evaluated": len(used),
+        "refused": len(refused),
+        "reasons": dict(reasons.most_common(20)),
+        "first_refused": [
+            {"row": numbers[row], "reason": why} for row, why in list(refused.items())[:_SHOWN_ROWS]
+        ],
+        "seen_in_training": seen,
+    }
+
+
+def _record(session: Session, context: WorkContext, facts: dict[str, Any]) -> None:
+    kept = ("baseline", "mean", "baseline_mean", "targets", "feature_importance", "rows")
+    session.add(
+        EvaluationRow(
+            id=UUID(facts["evaluation_id"]),
+            project_id=context.project_id,
+            model_id=UUID(facts["model_id"]),
+            dataset_id=UUID(facts["dataset_id"]),
+            job_id=context.job_id,
+            part=facts["part"],
+            metrics=facts["metrics"],
+            details={name: facts[name] for name in kept},
+        )
+    )
+
+
+def _tell(context: WorkContext, stage: str, message: str) -> None:
+    done = _STAGES.index(stage)
+    context.progress(done, len(_STAGES), unit="stage", stage=stage, message=message)

@@ -1,0 +1,47 @@
+"""evaluate: a model version measured on labelled rows."""
+
+import difflib
+
+from sqlalchemy.orm import Session
+
+from app.core.errors import InvalidInput, UnknownName
+from app.evaluation.params import EvaluateParams
+from app.jobs.submit import Attach, NewJob, with_params
+from app.kinds.base import JobKind, no_attach
+from app.kinds.references import field, need_dataset
+from app.models.records import resolve_model
+from app.resources import Resources
+
+
+def resolve(
+    resources: Resources, session: Session, new: NewJob, params: EvaluateParams
+) -> tuple[NewJob, Attach | None]:
+    del resources
+    with field("/params/model"):
+        model = resolve_model(session, new.project_id, params.model)
+    _check_targets([target["name"] for target in model.targets], params)
+    new = with_params(new, model_id=str(model.id))
+    if params.dataset is None:
+        return no_attach(with_params(new, dataset_id=str(model.dataset_id)))
+    new = need_dataset(session, new, params.dataset)
+    if params.part == "test" and new.params["dataset_id"] != str(model.dataset_id):
+        with field("/params/part"):
+            raise InvalidInput(
+                "the model's test rows are rows of the data set that it was trained on",
+                remedy='Set "part": "all" for another data set, or leave `dataset` out.',
+            )
+    return no_attach(new)
+
+
+def _check_targets(known: list[str], params: EvaluateParams) -> None:
+    for number, name in enumerate(params.targets):
+        if name not in known:
+            near = difflib.get_close_matches(name, known, n=3) or known[:20]
+            with field(f"/params/targets/{number}"):
+                raise UnknownName(
+                    f"the model does not predict {name!r}",
+                    remedy=f"It predicts: {', '.join(map(repr, near))}.",
+                )
+
+
+EVALUATE = JobKind(name="evaluate", params=EvaluateParams, queue="cpu", resolve=resolve)
