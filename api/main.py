@@ -21,6 +21,7 @@ from api.routes import (
     jobs,
     models,
     predictions,
+    preview,
     registry,
     root,
     studies,
@@ -63,6 +64,7 @@ def create_api(resources: Resources | None = None) -> FastAPI:
     for routes in (
         root,
         files,
+        preview,
         datasets,
         jobs,
         job_events,

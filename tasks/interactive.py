@@ -1,14 +1,38 @@
-"""predict_now: a few molecules, answered through Redis by a process that keeps models warm."""
+"""What is answered at once, through Redis, by a process that keeps models and libraries warm."""
 
+from collections.abc import Callable
 from typing import Any
 
+from app.core.errors import Unavailable
+from app.ingestion.preview import preview
 from app.prediction.interactive import answer
-from app.resources import get_resources
+from app.resources import Resources, get_resources
 from workers.celery_app import celery_app
 from workers.interactive import reply
+
+#: what `retort.answer` is asked, beside predictions
+QUESTIONS: dict[str, Callable[[Resources, dict[str, Any]], dict[str, Any]]] = {
+    "preview": preview,
+}
 
 
 @celery_app.task(name="retort.predict_now", acks_late=False, time_limit=60)
 def predict_now(request: dict[str, Any]) -> None:
+    """Predictions, in the form that the release before sends too."""
     resources = get_resources()
     reply(resources, request, lambda: answer(resources, request["payload"]))
+
+
+@celery_app.task(name="retort.answer", acks_late=False, time_limit=60)
+def answer_question(request: dict[str, Any]) -> None:
+    """`payload`: {"question": name, ...}, see QUESTIONS."""
+    resources = get_resources()
+    reply(resources, request, lambda: _find(request["payload"])(resources, request["payload"]))
+
+
+def _find(payload: dict[str, Any]) -> Callable[[Resources, dict[str, Any]], dict[str, Any]]:
+    """Raises Unavailable for a question of a newer gateway: a newer worker will know it."""
+    known = QUESTIONS.get(payload["question"])
+    if known is None:
+        raise Unavailable("this worker does not know the question yet; it is being upgraded")
+    return known

@@ -2,10 +2,14 @@
 
 The answer goes through a Redis list of its own that expires, so that a caller who went away leaves
 nothing behind and a late worker hurts nobody. A request that is not begun in time is dropped.
+
+Two tasks carry requests. `retort.predict_now` keeps the form that the release before understands
+(predictions). Everything else names its `question` and goes to `retort.answer`, which a worker of
+that release does not know: it drops the message, and the caller is told to ask again (503).
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 from uuid import uuid4
 
@@ -17,10 +21,11 @@ from app.resources import Resources
 from workers.queues import PREDICT_NOW
 
 _REPLY_TTL_SECONDS = 60
+_REMEDY = "Ask again after the seconds named in Retry-After; `GET /health/ready` shows what is up."
 
 
 class AnsweredError(RetortError):
-    """A worker's problem, raised again where it was asked."""
+    """A worker's problem of a class that this process does not know, raised where it was asked."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem["detail"], remedy=problem["remedy"], errors=problem["errors"])
@@ -31,15 +36,18 @@ class AnsweredError(RetortError):
 
 
 def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[str, Any]:
-    """The worker's answer. Raises Unavailable when none came within `timeout` seconds, and what
-    the worker raised (AnsweredError).
+    """The worker's answer. `payload`: of a prediction `model_id` and `inputs`, else `question` and
+    what that takes. Raises Unavailable when none came within `timeout` seconds, and what the worker
+    raised.
     """
     from workers.celery_app import celery_app
 
     key = f"reply:{uuid4().hex}"
+    # predictions have a remedy of their own: the class's
+    remedy = _REMEDY if "question" in payload else None
     try:
         celery_app.send_task(
-            "retort.predict_now",
+            "retort.answer" if "question" in payload else "retort.predict_now",
             args=({"reply_to": key, "until": time.time() + timeout, "payload": payload},),
             queue=PREDICT_NOW,
             ignore_result=True,
@@ -49,15 +57,15 @@ def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[s
         answer = resources.redis.blpop([key], timeout=timeout)
     except Exception as error:
         raise Unavailable(
-            "the prediction queue cannot be reached", headers={"Retry-After": "5"}
+            "the queue cannot be reached", remedy=remedy, headers={"Retry-After": "5"}
         ) from error
     if answer is None:
         raise Unavailable(
-            f"no prediction worker answered within {timeout:g} s", headers={"Retry-After": "5"}
+            f"no worker answered within {timeout:g} s", remedy=remedy, headers={"Retry-After": "5"}
         )
     message = orjson.loads(answer[1])
     if "problem" in message:
-        raise AnsweredError(message["problem"])
+        raise _raised(message)
     result: dict[str, Any] = message["answer"]
     return result
 
@@ -72,8 +80,32 @@ def reply(
         message: dict[str, Any] = {"answer": work()}
     except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
         message = {"problem": problem_of(error)}
+        if isinstance(error, RetortError):
+            message["family"] = type(error).code
     key = request["reply_to"]
     with resources.redis.pipeline() as pipe:
         pipe.rpush(key, orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY))
         pipe.expire(key, _REPLY_TTL_SECONDS)
         pipe.execute()
+
+
+def _raised(message: dict[str, Any]) -> RetortError:
+    """The same class of error that the worker raised: it decides the HTTP status."""
+    problem = message["problem"]
+    for cls in _families(RetortError):
+        if cls.code == message.get("family"):
+            return cls(
+                problem["detail"],
+                remedy=problem["remedy"],
+                code=problem["code"],
+                errors=problem["errors"],
+            )
+    return AnsweredError(problem)
+
+
+def _families(cls: type[RetortError]) -> Iterator[type[RetortError]]:
+    """The errors of app/core/errors.py that say what they are by a code of their own."""
+    for child in cls.__subclasses__():
+        if child.__module__ == RetortError.__module__:
+            yield child
+            yield from _families(child)

@@ -1,6 +1,6 @@
 """Data sets: create from a file, look at, download what was refused."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -12,10 +12,11 @@ from api.dependencies import Caller, WithDispatcher, WithResources
 from api.responses import decode_cursor, json_response, page
 from api.routes.files import blocks
 from api.routes.jobs import IdempotencyKey, accept
-from api.schemas.dataset import DatasetAnswer, DatasetPage, dataset_json
+from api.schemas.dataset import DatasetAnswer, DatasetPage, DatasetPatch, dataset_json
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
 from app.core.errors import Conflict
+from app.datasets.lineage import lineage_of, merge_labels
 from app.datasets.params import IngestParams
 from app.datasets.records import resolve_dataset
 from app.db.datasets import DatasetRow, SplitRow
@@ -47,11 +48,17 @@ def create(
 def list_datasets(
     caller: Caller,
     resources: WithResources,
+    name: Annotated[str | None, Query(max_length=63)] = None,
+    kind: Literal["molecule", "table"] | None = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
-    """Newest first."""
+    """Newest first; `name`: all versions of one data set."""
     query = select(DatasetRow).where(DatasetRow.project_id == caller.project_id)
+    if name is not None:
+        query = query.where(DatasetRow.name == name)
+    if kind is not None:
+        query = query.where(DatasetRow.kind == kind)
     if (before := decode_cursor(cursor)) is not None:
         query = query.where(DatasetRow.id < before)
     with resources.database.session() as session:
@@ -64,6 +71,27 @@ def get_dataset(ref: str, caller: Caller, resources: WithResources) -> Response:
     with resources.database.session() as session:
         row = resolve_dataset(session, caller.project_id, ref)
         return json_response(_shown(session, row))
+
+
+@router.patch("/{ref}", response_model=DatasetAnswer)
+def relabel(ref: str, request: DatasetPatch, caller: Caller, resources: WithResources) -> Response:
+    """Labels are all that may change of a data set."""
+    with resources.database.session() as session:
+        found = resolve_dataset(session, caller.project_id, ref)
+        row = session.get_one(DatasetRow, found.id, with_for_update=True)
+        row.labels = merge_labels(row.labels, request.labels)
+        session.flush()
+        return json_response(_shown(session, row))
+
+
+@router.get("/{ref}/lineage")
+def lineage(ref: str, caller: Caller, resources: WithResources) -> Response:
+    """Where it came from and what came of it: file, ingest, versions, splits, models, aliases,
+    predict jobs.
+    """
+    with resources.database.session() as session:
+        row = resolve_dataset(session, caller.project_id, ref)
+        return json_response(lineage_of(session, row))
 
 
 @router.get("/{ref}/report")

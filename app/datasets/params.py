@@ -11,12 +11,9 @@ from app.core.requests import RequestModel, Slug
 ColumnRole = Literal["smiles", "target", "feature", "id", "split", "ignore"]
 
 
-class IngestParams(RequestModel):
-    """Read a file into a dataset. What is not said is guessed, and the guess is in the report."""
+class ReadParams(RequestModel):
+    """How a file is read. What is not said is guessed."""
 
-    file_id: UUID
-    #: dataset name; each ingest makes its next version
-    name: Slug
     #: auto: by file name and content
     format: Literal["auto", "csv", "sdf"] = "auto"
     #: auto: molecules when a column holds structures, else a table
@@ -27,6 +24,14 @@ class IngestParams(RequestModel):
     units: dict[str, Annotated[str, Field(max_length=50)]] = Field(
         default_factory=dict, max_length=5_000
     )
+
+
+class IngestParams(ReadParams):
+    """Read a file into a dataset. What is not said is guessed, and the guess is in the report."""
+
+    file_id: UUID
+    #: dataset name; each ingest makes its next version
+    name: Slug
     #: duplicates are rows of equal standardized structure; in a table, rows equal in every cell
     #: (identifier included). `merge` averages numeric targets (arithmetic mean) and takes the
     #: majority of class labels (a tie is a missing label); `keep_first` keeps the first row;

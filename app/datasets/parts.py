@@ -149,11 +149,11 @@ def _survey(
             columns=columns,
             rows=count,
             rows_per_part=0,
-            notes=[*table.notes, *_notes_on(columns)],
+            notes=[*table.notes, *notes_on(columns)],
         )
 
 
-def _notes_on(columns: Sequence[Column]) -> list[str]:
+def notes_on(columns: Sequence[Column]) -> list[str]:
     """What a person should know of the choice of columns."""
     chosen = next((c["name"] for c in columns if c["role"] == "smiles"), None)
     if chosen is None:

@@ -1,0 +1,36 @@
+"""What a file would be read as, before an ingest: a warm worker looks at its first rows."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Response
+
+from api.dependencies import Caller, WithResources
+from api.responses import json_response
+from api.schemas.dataset import PreviewAnswer
+from api.schemas.problem import PROBLEMS
+from app.core.errors import NotFound
+from app.datasets.params import ReadParams
+from app.db.files import FileRow
+from workers.interactive import ask
+
+router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
+
+
+@router.post("/{file_id}/preview", response_model=PreviewAnswer)
+def preview(
+    file_id: UUID, caller: Caller, resources: WithResources, request: ReadParams | None = None
+) -> Response:
+    """Format, kind and columns as ingest would guess them from the first 500 rows, with examples;
+    overrides in the body are checked and honoured.
+    """
+    with resources.database.session() as session:
+        row = session.get(FileRow, file_id)
+    if row is None or row.project_id != caller.project_id:
+        raise NotFound(f"there is no file {file_id}")
+    options = (request or ReadParams()).model_dump(mode="json", exclude_defaults=True)
+    answer = ask(
+        resources,
+        {"question": "preview", "key": row.storage_key, "name": row.name, "options": options},
+        resources.settings.interactive_timeout_seconds,
+    )
+    return json_response(answer)

@@ -1,0 +1,132 @@
+"""What we understand of a file, from its first rows, before anything is made of it."""
+
+import difflib
+from collections.abc import Iterable, Sequence
+from itertools import islice
+from typing import Any
+
+from app.core.errors import FieldError, InvalidInput, UnknownName
+from app.datasets.columns import BLANK, STRUCTURE, Column, guess_columns, kind_of
+from app.datasets.params import ReadParams
+from app.datasets.parts import SAMPLE_ROWS, notes_on
+from app.datasets.reading import SourceRow, Table, open_table
+from app.resources import Resources
+
+_EXAMPLES = 5
+_MAX_EXAMPLE = 120
+_MAX_COLUMNS = 2_000
+_NAMED_ROWS = 3
+
+
+def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
+    """`payload`: {"key", "name"} of the file and `options` (ReadParams).
+
+    Raises InvalidInput as ingest would, UnknownName for an override of a column that is not there
+    (the nearest names as remedy).
+    """
+    options = ReadParams.model_validate(payload["options"])
+    with open_table(
+        resources.storage,
+        payload["key"],
+        payload["name"],
+        resources.settings,
+        format_=options.format,
+    ) as table:
+        sample = list(islice(table.rows, SAMPLE_ROWS))
+        encoding = table.stream.encoding
+    if not sample:
+        raise InvalidInput(
+            "the file has a header but no data row",
+            code="no_rows",
+            remedy="Add at least one row below the header.",
+        )
+    check_names(table.columns, options.roles, "roles")
+    check_names(table.columns, options.units, "units")
+    columns = guess_columns(
+        table.columns,
+        [row.cells for row in sample],
+        options.roles,
+        kind=options.kind,
+        units=options.units,
+    )
+    return {
+        "format": table.format,
+        "kind": kind_of(columns),
+        "encoding": "utf-8" if encoding == "utf-8-sig" else encoding,
+        "separator": getattr(table, "separator", None),
+        "decimal": getattr(table, "decimal", None),
+        "columns": [_shown(column, sample) for column in columns[:_MAX_COLUMNS]],
+        "notes": [*table.notes, *notes_on(columns), *_notes(table, sample, columns)],
+        "rows_sampled": len(sample),
+    }
+
+
+def check_names(names: Sequence[str], given: Iterable[str], field: str) -> None:
+    """Raises UnknownName for a column that the file does not have."""
+    wrong = [name for name in given if name not in names]
+    if not wrong:
+        return
+    folded = {name.casefold(): name for name in names}
+    near = {
+        name: [
+            folded[hit]
+            for hit in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
+        ]
+        for name in wrong[:_EXAMPLES]
+    }
+    known = list(dict.fromkeys(hit for hits in near.values() for hit in hits)) or names[:50]
+    raise UnknownName(
+        f"the file has no column {', '.join(map(repr, near))}",
+        remedy=f"Nearest columns of the file: {', '.join(map(repr, known))}.",
+        errors=[
+            FieldError(pointer=f"/{field}/{name}", code="unknown_name", detail=_meant(name, hits))
+            for name, hits in near.items()
+        ],
+    )
+
+
+def _meant(name: str, near: Sequence[str]) -> str:
+    known = f"; nearest: {', '.join(map(repr, near))}" if near else ""
+    return f"there is no column {name!r}{known}"
+
+
+def _shown(column: Column, sample: Sequence[SourceRow]) -> dict[str, Any]:
+    name = column["name"]
+    cells = [(row.cells.get(name) or "").strip() for row in sample if row.reason is None]
+    known = [cell for cell in cells if cell.lower() not in BLANK]
+    distinct = dict.fromkeys(known)
+    examples = list(islice(distinct, _EXAMPLES))
+    return {
+        "unit": None,
+        **column,
+        "missing": len(cells) - len(known),
+        "distinct": len(distinct),
+        "examples": [_example(name, text) for text in examples],
+    }
+
+
+def _example(name: str, text: str) -> str:
+    if name == STRUCTURE:
+        text = _smiles_of(text)
+    return text if len(text) <= _MAX_EXAMPLE else f"{text[:_MAX_EXAMPLE]}…"
+
+
+def _smiles_of(block: str) -> str:
+    """A Mol block as a person can read it: its SMILES, else its title line."""
+    from app.chem.standardize import ChemistryError, standardize_molblock
+
+    try:
+        return standardize_molblock(block).smiles
+    except ChemistryError as error:
+        return f"{block.split(chr(10), 1)[0].strip()} ({error})"
+
+
+def _notes(table: Table, sample: Sequence[SourceRow], columns: Sequence[Column]) -> list[str]:
+    notes = []
+    refused = [row for row in sample if row.reason is not None]
+    if refused:
+        named = "; ".join(f"row {row.row}: {row.reason}" for row in refused[:_NAMED_ROWS])
+        notes.append(f"{len(refused)} of the first {len(sample)} rows cannot be read ({named})")
+    if len(columns) > _MAX_COLUMNS:
+        notes.append(f"the first {_MAX_COLUMNS} of {len(table.columns)} columns are shown")
+    return notes
