@@ -25,6 +25,7 @@ from api.routes import (
     registry,
     root,
     studies,
+    uploads,
 )
 from app.resources import Resources, get_resources
 from workers.dispatch import Dispatcher
@@ -63,6 +64,7 @@ def create_api(resources: Resources | None = None) -> FastAPI:
     errors.install(api)
     for routes in (
         root,
+        uploads,  # before /files/{id}
         files,
         preview,
         datasets,
@@ -78,6 +80,6 @@ def create_api(resources: Resources | None = None) -> FastAPI:
     ):
         api.include_router(routes.router, prefix=PREFIX)
     api.include_router(health.router)
-    api.add_middleware(BodyLimit, settings=resources.settings, upload_path=f"{PREFIX}/files")
+    api.add_middleware(BodyLimit, settings=resources.settings, api_path=PREFIX)
     api.add_middleware(RequestFrame)
     return api

@@ -1,5 +1,6 @@
 """What surrounds every request, as plain ASGI: request id, body limit, security headers."""
 
+import re
 from collections.abc import Mapping
 from uuid import uuid4
 
@@ -8,6 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.core.settings import Settings
+from app.files.layout import largest_part
 
 _SAFE_ID = 64
 
@@ -48,17 +50,19 @@ class RequestFrame:
 class BodyLimit:
     """Counts the body as it comes, so that a missing or false Content-Length changes nothing."""
 
-    def __init__(self, app: ASGIApp, settings: Settings, *, upload_path: str) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, *, api_path: str) -> None:
         self._app = app
         self._settings = settings
-        self._upload_path = upload_path
+        self._upload_path = f"{api_path}/files"
+        self._part_path = re.compile(
+            f"{re.escape(api_path)}/files/uploads/[0-9a-fA-F-]+/parts/[0-9]+"
+        )
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        upload = scope["path"] == self._upload_path
-        limit = self._settings.max_upload_bytes if upload else self._settings.max_body_bytes
+        limit = self._limit(scope)
         seen = 0
 
         async def counted() -> Message:
@@ -70,3 +74,11 @@ class BodyLimit:
             return message
 
         await self._app(scope, counted, send)
+
+    def _limit(self, scope: Scope) -> int:
+        """Of a part: what no upload's part exceeds; the route knows the size of this one."""
+        if scope["path"] == self._upload_path:
+            return self._settings.max_upload_bytes
+        if scope["method"] == "PUT" and self._part_path.fullmatch(scope["path"]):
+            return largest_part(self._settings)
+        return self._settings.max_body_bytes

@@ -9,6 +9,7 @@ import logging
 import time
 
 from app.core.errors import RetortError
+from app.files.clean_up import clean_up_uploads
 from app.integrity.blobs import remove_unseen
 from app.jobs.clean_up import clean_up as clean_up_rows
 from app.jobs.sweeper import sweep as sweep_once
@@ -73,5 +74,6 @@ def clean_up() -> None:
         return
     resources = get_resources()
     removed = clean_up_rows(resources.database, resources.storage)
+    removed |= clean_up_uploads(resources.database, resources.storage)
     removed["unseen_blobs"] = remove_unseen(resources.database, resources.storage)
     logger.info("clean-up: %s", removed)

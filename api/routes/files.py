@@ -1,16 +1,16 @@
 """Files: upload, list, download."""
 
 import hashlib
-import re
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Query, Response, UploadFile
+from fastapi import APIRouter, Header, Query, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
+from api.byte_range import ByteRange, wanted_range
 from api.dependencies import Caller, WithResources
 from api.responses import decode_cursor, json_response, page
 from api.schemas.file import FileAnswer, FilePage, file_json
@@ -18,13 +18,13 @@ from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
 from app.core.errors import InvalidInput, NotFound
 from app.db.files import FileRow
+from app.files.names import safe_name
 from app.resources import Resources
 from app.storage import keys
 
 router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
 
 _BLOCK = 1 << 20
-_MAX_NAME = 200
 
 
 @router.post("", status_code=201, response_model=FileAnswer)
@@ -44,7 +44,7 @@ def upload(file: UploadFile, caller: Caller, resources: WithResources) -> Respon
     row = FileRow(
         project_id=caller.project_id,
         created_by=caller.name,
-        name=_safe_name(file.filename),
+        name=safe_name(file.filename),
         media_type=file.content_type or "application/octet-stream",
         size=size,
         sha256=sha256,
@@ -82,20 +82,55 @@ def get_file(file_id: UUID, caller: Caller, resources: WithResources) -> Respons
 
 
 @router.get("/{file_id}/content", response_class=StreamingResponse)
-def content(file_id: UUID, caller: Caller, resources: WithResources) -> StreamingResponse:
-    """The bytes, streamed."""
+def content(
+    file_id: UUID,
+    caller: Caller,
+    resources: WithResources,
+    range_header: Annotated[str | None, Header(alias="Range", max_length=200)] = None,
+    if_range: Annotated[str | None, Header(alias="If-Range", max_length=200)] = None,
+) -> StreamingResponse:
+    """The bytes, streamed; a `Range` gives a part of them, so that a download can go on."""
     row = _file(resources, caller, file_id)
+    etag = f'"{row.sha256}"'
+    # If-Range: only a part of the very same content is of use
+    part = None if if_range not in (None, etag) else wanted_range(range_header, row.size)
+    headers = _content_headers(row, etag, part)
+    stream = resources.storage.open(row.storage_key)
+    if part is not None:
+        stream.seek(part.start)
+    return StreamingResponse(
+        blocks(stream, part.length if part else None),
+        status_code=206 if part else 200,
+        media_type=row.media_type,
+        headers=headers,
+    )
+
+
+@router.head("/{file_id}/content", include_in_schema=False)
+def content_head(file_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """Size and hash, before a download begins or goes on."""
+    row = _file(resources, caller, file_id)
+    headers = _content_headers(row, f'"{row.sha256}"', None)
+    return Response(media_type=row.media_type, headers=headers)
+
+
+def _content_headers(row: FileRow, etag: str, part: ByteRange | None) -> dict[str, str]:
     headers = {
+        "Accept-Ranges": "bytes",
         "Content-Disposition": f"attachment; filename*=UTF-8''{quote(row.name)}",
-        "Content-Length": str(row.size),
+        "Content-Length": str(part.length if part else row.size),
+        "ETag": etag,
     }
-    stream = blocks(resources.storage.open(row.storage_key))
-    return StreamingResponse(stream, media_type=row.media_type, headers=headers)
+    if part is not None:
+        headers["Content-Range"] = f"bytes {part.start}-{part.stop - 1}/{row.size}"
+    return headers
 
 
-def blocks(stream: BinaryIO) -> Iterator[bytes]:
+def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:
+    """What is left in `stream`, at most `length` bytes."""
     with stream:
-        while block := stream.read(_BLOCK):
+        while block := stream.read(_BLOCK if length is None else min(_BLOCK, length)):
+            length = None if length is None else length - len(block)
             yield block
 
 
@@ -113,9 +148,3 @@ def _hash(stream: BinaryIO) -> tuple[str, int]:
         digest.update(block)
         size += len(block)
     return digest.hexdigest(), size
-
-
-def _safe_name(name: str | None) -> str:
-    """The last part of a path, printable, bounded."""
-    last = re.split(r"[/\\]", name or "")[-1]
-    return re.sub(r"[^\w.()+ -]", "_", last)[-_MAX_NAME:] or "upload"

@@ -139,6 +139,26 @@ class TooManyJobs(RetortError):
     retryable = True
 
 
+class TooManyUploads(RetortError):
+    code = "too_many_uploads"
+    title = "Too many uploads are open"
+    remedy = "Complete or delete some: GET /api/v1/files/uploads lists them."
+    retryable = True
+
+
+class UploadBusy(RetortError):
+    code = "upload_busy"
+    title = "The upload is being completed"
+    remedy = "Send the same request again after the seconds named in Retry-After."
+    retryable = True
+
+
+class RangeNotSatisfiable(RetortError):
+    code = "range_not_satisfiable"
+    title = "The file ends before that range"
+    remedy = "Ask for bytes within the size that Content-Range names."
+
+
 class Unavailable(RetortError):
     """A part of the cluster does not answer in time; waiting helps."""
 

@@ -72,7 +72,11 @@ class Settings(BaseSettings):
 
     # ---- limits -------------------------------------------------------------------------
     max_body_bytes: int = Field(default=2 * MIB, ge=1024)
-    max_upload_bytes: int = Field(default=2048 * MIB, ge=1024)
+    max_upload_bytes: int = Field(default=5120 * MIB, ge=1024)
+    #: bytes of one part of an upload; more for files of more than a thousand parts
+    upload_part_bytes: int = Field(default=8 * MIB, ge=1024)
+    #: uploads in parts that one project may have begun and not completed
+    max_open_uploads: int = Field(default=100, ge=1)
     #: Decompressed bytes that one upload may unfold to
     max_decompressed_bytes: int = Field(default=20_480 * MIB, ge=1024)
     max_rows: int = Field(default=20_000_000, ge=1)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, desc, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Identified, Json
@@ -14,6 +14,7 @@ class UploadRow(Identified, Base):
     __table_args__ = (
         CheckConstraint("state IN ('open', 'completed')", name="state"),
         Index(None, "expires_at"),
+        Index("ix_uploads_open", "project_id", desc("id"), postgresql_where=text("state = 'open'")),
     )
 
     name: Mapped[str]
@@ -24,7 +25,7 @@ class UploadRow(Identified, Base):
     sha256: Mapped[str | None]
     #: bytes of every part but the last
     part_bytes: Mapped[int]
-    #: {"<number from 1>": {"size", "sha256"}} of what has arrived
+    #: {"<number from 1>": {"size", "sha256", "blob"}} of what has arrived
     parts: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
     state: Mapped[str] = mapped_column(default="open", server_default=text("'open'"))
     #: the file that it became

@@ -17,7 +17,7 @@ from app.storage.base import Storage
 
 #: whatever could still become visible is younger
 KEEP_SECONDS = 86_400.0
-_TOPS = ("uploads/", "datasets/", "models/", "predictions/")
+_TOPS = ("uploads/", "parts/", "datasets/", "models/", "predictions/")
 
 
 def missing_blobs(db: Database, storage: Storage) -> list[Violation]:
@@ -34,7 +34,13 @@ def missing_blobs(db: Database, storage: Storage) -> list[Violation]:
                 for name in files
                 if not storage.exists(f"{folder}/{name}")
             ]
-    return found
+    return _still_named(db, found) if found else []
+
+
+def _still_named(db: Database, found: list[Violation]) -> list[Violation]:
+    """Without what was given up while we looked: an upload that was completed has no parts."""
+    still = {f"{key} is missing" for rule, _, key in _named_keys(db) if rule == "uploads"}
+    return [v for v in found if v.rule != "uploads" or v.detail in still]
 
 
 def unseen_blobs(db: Database, storage: Storage) -> list[str]:
@@ -74,6 +80,9 @@ def _named_keys(db: Database) -> Iterator[tuple[str, str, str]]:
             " WHERE manifest_key IS NOT NULL"
             " UNION ALL SELECT 'models', id, manifest_key FROM models"
             " UNION ALL SELECT 'splits', id, storage_key FROM splits"
+            " UNION ALL SELECT 'uploads', id, 'parts/' || id || '/' || number || '-'"
+            " || (part->>'blob') FROM uploads, jsonb_each(parts) AS p(number, part)"
+            " WHERE state = 'open'"
         )
         rows = cursor.fetchall()
     for row in rows:

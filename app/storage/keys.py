@@ -8,6 +8,20 @@ def upload(sha256: str) -> str:
     return f"uploads/{sha256[:2]}/{sha256}"
 
 
+#: parts of uploads that are not complete yet
+PARTS = "parts/"
+
+
+def parts(upload_id: UUID) -> str:
+    """The prefix of all parts of an upload."""
+    return f"parts/{upload_id}/"
+
+
+def part(upload_id: UUID, number: int, blob: str) -> str:
+    """One part as it was sent; `blob` tells the sendings of a part from each other."""
+    return f"parts/{upload_id}/{number}-{blob}"
+
+
 def dataset(dataset_id: UUID, attempt: int, name: str) -> str:
     """`clean.parquet`, `rejected.csv`, `report.json`, `manifest.json` of an ingest attempt."""
     return f"datasets/{dataset_id}/{attempt}/{name}"

@@ -81,6 +81,12 @@ def _create_uploads() -> None:
     )
     op.create_index(op.f("ix_uploads_expires_at"), "uploads", ["expires_at"])
     op.create_index(op.f("ix_uploads_file_id"), "uploads", ["file_id"])
+    op.create_index(
+        "ix_uploads_open",
+        "uploads",
+        ["project_id", sa.text("id DESC")],
+        postgresql_where=sa.text("state = 'open'"),
+    )
 
 
 def _create_evaluations() -> None:

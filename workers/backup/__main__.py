@@ -95,6 +95,7 @@ def _accounted(done: Restored) -> list[str]:
         f"restored the backup of {made}",
         f"  blobs: {manifest.blob_count} ({_mib(manifest.blob_bytes)})",
         f"  put back: {back}; to begin again: {released['begun_again']} jobs",
+        f"  parts of open uploads to be sent again: {released['parts_to_send']}",
         f"  jobs now: {_list(done.jobs)}",
     ]
     if done.problems:

@@ -19,6 +19,7 @@ from psycopg.rows import DictRow
 from app.core.errors import Conflict, InternalError, InvalidInput
 from app.core.settings import Settings
 from app.db.database import Database
+from app.files.clean_up import forget_lost_parts
 from app.integrity.blobs import missing_blobs
 from app.integrity.records import broken_rules
 from app.jobs.restored import release_all
@@ -30,7 +31,10 @@ from workers.embedded.home import SOURCE
 from workers.processes import MIGRATE
 
 #: what the blob store keeps (app/storage/keys.py): nothing else is ever removed from it
-TOPS = ("uploads/", "datasets/", "features/", "splits/", "models/", "predictions/", "work/")
+TOPS = (
+    *("uploads/", "parts/", "datasets/", "features/", "splits/", "models/", "predictions/"),
+    "work/",
+)
 #: tables that a cluster fills before anybody has used it
 _FILLED_AT_ONCE = frozenset({"projects", "api_keys", "alembic_version", "version_info"})
 _SHOWN = 5
@@ -74,6 +78,7 @@ def restore(settings: Settings, path: Path, *, force: bool = False) -> Restored:
             before = jobs_by_state(connection)
         _migrate(db)
         released = release_all(db, begin_again=manifest.begin_again)
+        released["parts_to_send"] = forget_lost_parts(db, storage)
         with closing(db.connect()) as connection:
             after = jobs_by_state(connection)
         problems = [*_differences(manifest.jobs, before), *_broken(db, storage)]
