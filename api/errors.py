@@ -25,6 +25,7 @@ STATUS: dict[type[RetortError], int] = {
     errors.NotFound: 404,
     errors.Unauthorized: 401,
     errors.Conflict: 409,
+    errors.PreconditionFailed: 412,
     errors.IdempotencyMismatch: 422,
     errors.IdempotencyInProgress: 409,
     errors.PayloadTooLarge: 413,

@@ -1,4 +1,4 @@
-"""Jobs: submit, poll, list, cancel, retry, rerun."""
+"""Jobs: submit, poll, list, and what they made."""
 
 import asyncio
 import time
@@ -8,7 +8,7 @@ from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import ValidationError
+from pydantic import AwareDatetime
 from starlette.concurrency import run_in_threadpool
 
 from api.dependencies import Caller, WithDispatcher, WithNotifier, WithResources
@@ -19,18 +19,15 @@ from api.schemas.job import (
     JobAnswer,
     JobPage,
     JobRequest,
-    RerunRequest,
     job_json,
 )
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
-from app.core.errors import FieldError, InvalidInput
 from app.db.files import FileRow
-from app.jobs.control import request_cancel, retry_failed
 from app.jobs.model import Job
 from app.jobs.states import JobState
 from app.jobs.store import get_job, list_attempts, list_chunks, list_jobs
-from app.kinds import KINDS, Submission, Submitted, submit
+from app.kinds import Submission, Submitted, submit
 from app.resources import Resources
 from workers.dispatch import Dispatcher
 
@@ -132,10 +129,16 @@ def get_jobs(
     kind: Annotated[str | None, Query(max_length=50)] = None,
     label: Annotated[list[str] | None, Query(max_length=20, description="key:value")] = None,
     parent_id: UUID | None = None,
+    created_after: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
+    created_by: Annotated[str | None, Query(max_length=200)] = None,
+    q: Annotated[str | None, Query(min_length=2, max_length=100)] = None,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
-    """Newest first."""
+    """Newest first. `q`: in the client's reference, a label, the id, or the name, data set or model
+    that was asked for.
+    """
     labels = dict(text.partition(":")[::2] for text in label or [])
     jobs = list_jobs(
         resources.database,
@@ -144,6 +147,10 @@ def get_jobs(
         kind=kind,
         labels=labels or None,
         parent_id=parent_id,
+        created_after=created_after,
+        created_before=created_before,
+        created_by=created_by,
+        q=q,
         limit=limit + 1,
         before_id=decode_cursor(cursor),
     )
@@ -180,57 +187,6 @@ async def get_one(
     return json_response(job_json(job), headers=headers)
 
 
-@router.post("/{job_id}/cancel", status_code=202, response_model=JobAnswer)
-def cancel(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
-    """At once while it waits; a running job is asked to stop, and stopped by force after 30 s."""
-    job = request_cancel(resources.database, caller.project_id, job_id, by=caller.name)
-    return json_response(job_json(job), status=202)
-
-
-@router.post("/{job_id}/retry", status_code=202, response_model=JobAnswer)
-def retry(
-    job_id: UUID, caller: Caller, resources: WithResources, dispatcher: WithDispatcher
-) -> Response:
-    """Run a failed job once more."""
-    job = retry_failed(resources.database, caller.project_id, job_id, by=caller.name)
-    dispatcher.enqueue(job)
-    return json_response(job_json(job), status=202)
-
-
-@router.post("/{job_id}/rerun", status_code=202, response_model=JobAnswer)
-def rerun(
-    job_id: UUID,
-    caller: Caller,
-    resources: WithResources,
-    dispatcher: WithDispatcher,
-    request: RerunRequest,
-    idempotency_key: IdempotencyKey = None,
-) -> Response:
-    """A new job with the same params, patched by what is sent."""
-    first = get_job(resources.database, caller.project_id, job_id)
-    patched = _merge_patch(first.params, request.params)
-    try:
-        params = KINDS[first.kind].params.model_validate(patched)
-    except ValidationError as error:
-        raise InvalidInput(
-            "the patched params are not valid",
-            errors=[
-                FieldError(
-                    pointer="/params/" + "/".join(str(part) for part in item["loc"]),
-                    code=item["type"],
-                    detail=item["msg"],
-                )
-                for item in error.errors()
-            ],
-        ) from error
-    submission = Submission(
-        kind=first.kind, params=params, labels=dict(first.labels), rerun_of=first.id
-    )
-    submitted = accept(resources, caller, dispatcher, submission, idempotency_key)
-    headers = {"Location": f"/api/v1/jobs/{submitted.job.id}"}
-    return json_response(job_json(submitted.job), status=202, headers=headers)
-
-
 @router.get("/{job_id}/artifacts")
 def artifacts(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Files that the job made; download them by /files/{id}/content."""
@@ -251,16 +207,3 @@ def chunks(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Of a divided job: each part with its state."""
     get_job(resources.database, caller.project_id, job_id)
     return json_response({"items": list_chunks(resources.database, job_id)})
-
-
-def _merge_patch(target: Any, patch: Any) -> Any:
-    """RFC 7396."""
-    if not isinstance(patch, dict):
-        return patch
-    merged = dict(target) if isinstance(target, dict) else {}
-    for name, value in patch.items():
-        if value is None:
-            merged.pop(name, None)
-        else:
-            merged[name] = _merge_patch(merged.get(name), value)
-    return merged

@@ -15,7 +15,7 @@ from app.prediction.params import PredictParams
 from app.training.params import TrainParams
 from app.tuning.params import OptimizeParams
 
-_Label = Annotated[str, Field(max_length=200)]
+Label = Annotated[str, Field(max_length=200)]
 
 
 class JobFields(RequestModel):
@@ -23,7 +23,7 @@ class JobFields(RequestModel):
 
     #: jobs that must succeed first
     needs: tuple[UUID, ...] = Field(default=(), max_length=100)
-    labels: dict[_Label, _Label] = Field(default_factory=dict, max_length=50)
+    labels: dict[Label, Label] = Field(default_factory=dict, max_length=50)
     #: past it, a job that has not started fails and a running one is stopped
     deadline_seconds: float | None = Field(default=None, gt=0, le=30 * 86_400)
     priority: int = Field(default=5, ge=0, le=9)
@@ -65,12 +65,6 @@ JobRequest = Annotated[
     IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob | EvaluateJob,
     Field(discriminator="kind"),
 ]
-
-
-class RerunRequest(RequestModel):
-    """A merge patch (RFC 7396) on the first job's params."""
-
-    params: dict[str, Any] = Field(default_factory=dict)
 
 
 class JobAnswer(BaseModel):

@@ -113,6 +113,12 @@ class Conflict(RetortError):
     remedy = "Read the resource again and decide anew."
 
 
+class PreconditionFailed(RetortError):
+    code = "precondition_failed"
+    title = "The resource has changed since it was read"
+    remedy = "Read it again, and send the change with its new ETag in If-Match."
+
+
 class IdempotencyMismatch(RetortError):
     code = "idempotency_key_reused"
     title = "This Idempotency-Key was used with another body"

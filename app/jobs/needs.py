@@ -15,9 +15,20 @@ _ONLY: LiteralString = (
     "(%(only)s::uuid IS NULL OR jobs.id = %(only)s) AND (%(after)s::uuid IS NULL OR EXISTS ("
     "SELECT 1 FROM job_needs n WHERE n.job_id = jobs.id AND n.needs_job_id = %(after)s))"
 )
-_ALL_MET: LiteralString = (
+#: holds for a job that needs nothing, or nothing that has not succeeded
+ALL_MET: LiteralString = (
     "NOT EXISTS (SELECT 1 FROM job_needs n JOIN jobs needed ON needed.id = n.needs_job_id"
     " WHERE n.job_id = jobs.id AND needed.state <> 'succeeded')"
+)
+#: the same but for itself: a job "needs itself" while values of the others are still to be filled
+#: into its params (app/kinds/deferred.py). ALL_MET never holds for it, in the engine of the
+#: release before as in this one, so that nobody queues it unfilled
+OTHERS_MET: LiteralString = (
+    "NOT EXISTS (SELECT 1 FROM job_needs n JOIN jobs needed ON needed.id = n.needs_job_id"
+    " WHERE n.job_id = jobs.id AND needed.id <> jobs.id AND needed.state <> 'succeeded')"
+)
+UNFILLED: LiteralString = (
+    "EXISTS (SELECT 1 FROM job_needs n WHERE n.job_id = jobs.id AND n.needs_job_id = jobs.id)"
 )
 _ONE_FAILED: LiteralString = (
     "EXISTS (SELECT 1 FROM job_needs n JOIN jobs needed ON needed.id = n.needs_job_id"
@@ -46,7 +57,7 @@ def settle_waiting(
     ready = transition(
         cursor,
         Trigger.NEEDS_MET,
-        condition=f"{_ONLY} AND {_ALL_MET}",
+        condition=f"{_ONLY} AND {ALL_MET}",
         assign=", dispatched_at = now(), dispatch_count = dispatch_count + 1",
         values=values,
     )

@@ -1,37 +1,30 @@
 """Reading jobs: one by id, lists by keyset, events, attempts, chunks."""
 
-from datetime import datetime
 from typing import Any, LiteralString
 from uuid import UUID
 
-from psycopg.types.json import Jsonb
-
 from app.core.errors import NotFound
 from app.db.database import Cursor, Database
+from app.jobs.filters import JobFilter
 from app.jobs.model import JOB_COLUMNS, Job, JobEvent
 
+# without itself: see UNFILLED in needs.py
 _NEEDS: LiteralString = (
-    "ARRAY(SELECT needs_job_id FROM job_needs WHERE job_needs.job_id = jobs.id) AS needs"
+    "ARRAY(SELECT needs_job_id FROM job_needs WHERE job_needs.job_id = jobs.id"
+    " AND needs_job_id <> jobs.id) AS needs"
 )
 _GET: LiteralString = (
     f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE id = %(id)s AND project_id = %(project_id)s"
 )
-_LIST: LiteralString = f"""
-SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs
-WHERE project_id = %(project_id)s
-  AND (%(state)s::text IS NULL OR state = %(state)s)
-  AND (%(kind)s::text IS NULL OR kind = %(kind)s)
-  AND (%(labels)s::jsonb IS NULL OR labels @> %(labels)s)
-  AND (%(parent_id)s::uuid IS NULL OR parent_id = %(parent_id)s)
-  AND (%(created_after)s::timestamptz IS NULL OR created_at > %(created_after)s)
-  AND (%(created_before)s::timestamptz IS NULL OR created_at < %(created_before)s)
-  AND (%(before_id)s::uuid IS NULL OR id < %(before_id)s)
-ORDER BY id DESC LIMIT %(limit)s
-"""
+_LIST: LiteralString = (
+    f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE {{}} ORDER BY id DESC LIMIT %(limit)s"
+)
 
 
-def fetch_job(cursor: Cursor, project_id: UUID, job_id: UUID) -> Job:
-    cursor.execute(_GET, {"id": job_id, "project_id": project_id})
+def fetch_job(cursor: Cursor, project_id: UUID, job_id: UUID, *, lock: bool = False) -> Job:
+    """`lock`: until the transaction ends nobody else changes it. Raises NotFound."""
+    query: LiteralString = f"{_GET} FOR UPDATE" if lock else _GET
+    cursor.execute(query, {"id": job_id, "project_id": project_id})
     row = cursor.fetchone()
     if row is None:
         raise NotFound(f"there is no job {job_id}")
@@ -48,29 +41,18 @@ def list_jobs(
     db: Database,
     project_id: UUID,
     *,
-    state: str | None = None,
-    kind: str | None = None,
-    labels: dict[str, str] | None = None,
-    parent_id: UUID | None = None,
-    created_after: datetime | None = None,
-    created_before: datetime | None = None,
     limit: int = 50,
     before_id: UUID | None = None,
+    **filters: Any,
 ) -> list[Job]:
-    """Newest first; ids grow with time, so `before_id` is a stable place in the list."""
-    values = {
-        "project_id": project_id,
-        "state": state,
-        "kind": kind,
-        "labels": Jsonb(labels) if labels else None,
-        "parent_id": parent_id,
-        "created_after": created_after,
-        "created_before": created_before,
-        "before_id": before_id,
-        "limit": limit,
-    }
+    """Newest first; ids grow with time, so `before_id` is a stable place in the list. `filters`:
+    fields of JobFilter.
+    """
+    where, values = JobFilter(**filters).where(project_id)
+    if before_id is not None:
+        where += " AND id < %(before_id)s"
     with db.cursor() as cursor:
-        cursor.execute(_LIST, values)
+        cursor.execute(_LIST.format(where), {**values, "before_id": before_id, "limit": limit})
         return [Job.from_row(row) for row in cursor.fetchall()]
 
 

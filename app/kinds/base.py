@@ -13,6 +13,9 @@ from app.resources import Resources
 #: checks names, resolves references, chooses the queue; raises the user's mistakes at once
 Resolve = Callable[[Resources, Session, NewJob, Any], tuple[NewJob, Attach | None]]
 
+#: params that `resolve` fills in, for every kind; what a client sends there is not looked at
+RESOLVED = frozenset({"dataset_id", "model_id"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class JobKind:

@@ -13,6 +13,7 @@ from app.core.hashing import content_key
 from app.core.requests import RequestModel
 from app.jobs.submit import Attach, IdempotencyKey, NewJob, Submitted, submit_job
 from app.jobs.waiting_room import WaitingRoom
+from app.kinds.base import RESOLVED
 from app.kinds.table import KINDS
 from app.resources import Resources
 
@@ -47,21 +48,7 @@ def submit(
     IdempotencyInProgress, TooManyJobs.
     """
     kind = KINDS[submission.kind]
-    new = NewJob(
-        project_id=principal.project_id,
-        kind=kind.name,
-        queue=kind.queue,
-        params=submission.params.model_dump(mode="json"),
-        created_by=principal.name,
-        labels=submission.labels,
-        needs=tuple(submission.needs),
-        priority=submission.priority,
-        max_attempts=resources.settings.max_attempts,
-        deadline_seconds=submission.deadline_seconds,
-        client_ref=submission.client_ref,
-        correlation_id=submission.correlation_id,
-        rerun_of=submission.rerun_of,
-    )
+    new = _new_job(resources, principal, submission)
 
     def prepare(session: Session, new: NewJob) -> tuple[NewJob, Attach | None]:
         return kind.resolve(resources, session, new, submission.params)
@@ -72,6 +59,33 @@ def submit(
         prepare=prepare,
         idempotency=_idempotency(principal, submission, new.params, idempotency_key),
         room=_room(resources.settings.database_url, resources.settings.max_waiting_jobs),
+    )
+
+
+def check(resources: Resources, principal: Principal, submission: Submission) -> dict[str, Any]:
+    """The params as they would be stored, references resolved; nothing is. Raises as `submit`."""
+    kind = KINDS[submission.kind]
+    with Session(resources.database.engine) as session:  # never committed
+        new = _new_job(resources, principal, submission)
+        return kind.resolve(resources, session, new, submission.params)[0].params
+
+
+def _new_job(resources: Resources, principal: Principal, submission: Submission) -> NewJob:
+    params = submission.params.model_dump(mode="json")
+    return NewJob(
+        project_id=principal.project_id,
+        kind=submission.kind,
+        queue=KINDS[submission.kind].queue,
+        params={**params, **dict.fromkeys(RESOLVED & params.keys())},
+        created_by=principal.name,
+        labels=submission.labels,
+        needs=tuple(submission.needs),
+        priority=submission.priority,
+        max_attempts=resources.settings.max_attempts,
+        deadline_seconds=submission.deadline_seconds,
+        client_ref=submission.client_ref,
+        correlation_id=submission.correlation_id,
+        rerun_of=submission.rerun_of,
     )
 
 

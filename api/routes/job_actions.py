@@ -1,0 +1,131 @@
+"""What a person asks of jobs that exist: cancel, retry, rerun, relabel, one or many."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Header, Response
+
+from api.dependencies import Caller, WithDispatcher, WithResources
+from api.responses import etag_of, json_response
+from api.routes.jobs import IdempotencyKey, accept
+from api.schemas.job import JobAnswer, job_json
+from api.schemas.job_actions import (
+    BulkAnswer,
+    BulkRequest,
+    RelabelRequest,
+    RerunAnswer,
+    RerunRequest,
+)
+from api.schemas.problem import PROBLEMS
+from app.core.errors import FieldError, InvalidInput, PreconditionFailed
+from app.jobs.bulk import Bulk, change_jobs, count_jobs
+from app.jobs.control import request_cancel, retry_failed
+from app.jobs.labels import relabel
+from app.jobs.model import Job
+from app.jobs.store import get_job
+from app.kinds.rerun import Edits, edited
+from app.kinds.submission import check
+
+router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+
+
+@router.post("/bulk", response_model=BulkAnswer)
+def bulk(
+    request: BulkRequest, caller: Caller, resources: WithResources, dispatcher: WithDispatcher
+) -> Response:
+    """Cancel, retry or relabel every job that the filter names; `dry_run` only counts them."""
+    where = request.filter.as_filter()
+    if not where.as_json():
+        raise InvalidInput(
+            "the filter is empty, and would mean every job of the project",
+            remedy="Name at least one of its fields; `created_before` with the time of now is all.",
+            errors=[FieldError(pointer="/filter", code="empty", detail="name at least one field")],
+        )
+    asked = Bulk(
+        action=request.action,
+        where=where,
+        project_id=caller.project_id,
+        by=caller.name,
+        labels=dict(request.labels),
+    )
+    count = count_jobs(resources.database, asked)
+    changed = list(count.eligible)
+    if not request.dry_run:
+        changed = change_jobs(resources.database, asked, count.eligible, publish=dispatcher.enqueue)
+    body = {"matched": count.matched, "changed": len(changed), "jobs": changed}
+    return json_response({**body, "dry_run": request.dry_run})
+
+
+@router.patch("/{job_id}", response_model=JobAnswer)
+def patch_labels(
+    job_id: UUID,
+    request: RelabelRequest,
+    caller: Caller,
+    resources: WithResources,
+    if_match: Annotated[str | None, Header(max_length=200)] = None,
+) -> Response:
+    """A merge patch on the labels. With If-Match only when the job still has that ETag (412)."""
+
+    def unchanged(job: Job) -> None:
+        if if_match not in (None, "*", etag_of(job)):
+            raise PreconditionFailed(f"the ETag of job {job.id} is {etag_of(job)} by now")
+
+    job = relabel(
+        resources.database,
+        caller.project_id,
+        job_id,
+        dict(request.labels),
+        by=caller.name,
+        check=unchanged,
+    )
+    return json_response(job_json(job), headers={"ETag": etag_of(job)})
+
+
+@router.post("/{job_id}/cancel", status_code=202, response_model=JobAnswer)
+def cancel(job_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """At once while it waits; a running job is asked to stop, and stopped by force after 30 s."""
+    job = request_cancel(resources.database, caller.project_id, job_id, by=caller.name)
+    return json_response(job_json(job), status=202)
+
+
+@router.post("/{job_id}/retry", status_code=202, response_model=JobAnswer)
+def retry(
+    job_id: UUID, caller: Caller, resources: WithResources, dispatcher: WithDispatcher
+) -> Response:
+    """Run a failed job once more. Of a divided job only the parts without an answer run again."""
+    job = retry_failed(resources.database, caller.project_id, job_id, by=caller.name)
+    dispatcher.enqueue(job)
+    return json_response(job_json(job), status=202)
+
+
+@router.post("/{job_id}/rerun", status_code=202, response_model=RerunAnswer)
+def rerun(
+    job_id: UUID,
+    caller: Caller,
+    resources: WithResources,
+    dispatcher: WithDispatcher,
+    request: RerunRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """A new job with what was written for the first, edited, its references resolved anew;
+    `difference` shows the edits. With `dry_run` nothing is submitted: 200 {params, difference}.
+    """
+    first = get_job(resources.database, caller.project_id, job_id)
+    again = edited(
+        first,
+        Edits(
+            params=request.params,
+            labels=dict(request.labels),
+            priority=request.priority,
+            deadline_seconds=request.deadline_seconds,
+        ),
+    )
+    if request.dry_run:
+        params = check(resources, caller, again.submission)
+        return json_response({"params": params, "difference": again.difference})
+    submitted = accept(resources, caller, dispatcher, again.submission, idempotency_key)
+    headers = {"Location": f"/api/v1/jobs/{submitted.job.id}"}
+    if submitted.replayed:
+        headers["Idempotency-Replayed"] = "true"
+    body = {**job_json(submitted.job), "difference": again.difference}
+    return json_response(body, status=202, headers=headers)
