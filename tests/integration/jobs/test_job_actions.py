@@ -52,7 +52,7 @@ def test_a_rerun_shows_what_its_edits_changed(api, ingest):
     assert again["deadline_at"]
     changes = {c["pointer"]: (c["before"], c["after"]) for c in again["difference"]}
     assert changes == {
-        "/params/duplicates": ("merge", "keep_all"),
+        "/params/duplicates": ("auto", "keep_all"),
         "/params/roles/y": (None, "target"),
         "/labels/n": ("1", "2"),
         "/labels/old": ("x", None),
