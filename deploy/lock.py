@@ -11,8 +11,11 @@ from importlib.metadata import distributions
 
 #: ours, and what every environment brings itself
 _NOT_LOCKED = {"retort-server", "retort-client", "pip"}
-#: needed by some of the Pythons that we support only, so that this one may not have it
-_CONDITIONAL = {"async-timeout": "async-timeout==5.0.1 ; python_full_version < '3.11.3'"}
+#: needed by some of the Pythons, or had by some of the systems, that we support only
+_CONDITIONAL = {
+    "async-timeout": "async-timeout==5.0.1 ; python_full_version < '3.11.3'",
+    "xgboost-cpu": "xgboost-cpu==3.2.0 ; sys_platform == 'linux'",
+}
 
 
 def pins() -> list[str]:

@@ -7,7 +7,7 @@ from fastapi import APIRouter, Response
 from api.dependencies import Caller
 from api.responses import json_response
 from api.schemas.problem import PROBLEMS
-from app.algorithms.base import algorithms
+from app.algorithms.base import Algorithm, algorithms
 from app.core.plugin import Plugin
 from app.core.registry import Registry
 from app.featurizers.base import featurizers
@@ -42,6 +42,8 @@ def entry(kind: Kind, name: str, caller: Caller) -> Response:
 
 def _shown(cls: type[Plugin]) -> dict[str, Any]:
     facts = {name: getattr(cls, name) for name in _FACTS if hasattr(cls, name)}
+    if issubclass(cls, Algorithm):
+        facts |= {"available": cls.unavailable() is None, "reason": cls.unavailable()}
     if hasattr(cls, "tasks"):
         facts["tasks"] = sorted(cls.tasks)
     return {

@@ -136,6 +136,18 @@ class Algorithm(Plugin):
         return {}
 
     @classmethod
+    def suggest_seed(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
+        """The search space that the ML worker (S4-09 to S4-11) documents for this algorithm; the
+        algorithm's own where it documents none.
+        """
+        return cls.suggest(trial, task)
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Why it cannot be used here; None when it can. Cheap: imports nothing."""
+        return None
+
+    @classmethod
     def supports(cls, task: TaskType) -> bool:
         return task in cls.tasks
 

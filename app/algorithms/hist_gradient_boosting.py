@@ -23,8 +23,6 @@ class HistGradientBoosting(SklearnAlgorithm):
     aliases = (
         "HistGradientBoostingClassifier",
         "HistGradientBoostingRegressor",
-        "GradientBoostingClassifier",
-        "GradientBoostingRegressor",
     )
     summary = "Boosted trees on histograms (scikit-learn)"
     reference = "sklearn.ensemble.HistGradientBoostingRegressor; Ke et al. 2017"
@@ -55,7 +53,6 @@ class HistGradientBoosting(SklearnAlgorithm):
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
-        """S4-10's space in this estimator's words."""
         del task
         return {
             "max_iter": trial.suggest_int("max_iter", 50, 500, step=50),

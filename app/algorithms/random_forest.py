@@ -65,10 +65,28 @@ class RandomForest(SklearnAlgorithm):
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
         """The space of the ML worker (S4-09), shares of columns added."""
         del task
+        shares = ["sqrt", "log2", 0.1, 0.33]
         return {
             "n_estimators": trial.suggest_int("n_estimators", 50, 500, step=50),
-            "max_depth": trial.suggest_int("max_depth", 3, 20),
-            "min_samples_split": trial.suggest_int("min_samples_split", 2, 20),
-            "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 10),
-            "max_features": trial.suggest_categorical("max_features", ["sqrt", "log2", 0.1, 0.33]),
+            "max_features": trial.suggest_categorical("max_features", shares),
+            **_growth(trial),
         }
+
+    @classmethod
+    def suggest_seed(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
+        """Exactly the space of the ML worker (S4-09); None is all columns."""
+        del task
+        words = ["sqrt", "log2", None]
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 50, 500),
+            "max_features": trial.suggest_categorical("max_features", words),
+            **_growth(trial),
+        }
+
+
+def _growth(trial: "Trial") -> dict[str, Any]:
+    return {
+        "max_depth": trial.suggest_int("max_depth", 3, 20),
+        "min_samples_split": trial.suggest_int("min_samples_split", 2, 20),
+        "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 10),
+    }

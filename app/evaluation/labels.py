@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask
 from app.core.errors import FieldError, InvalidInput
-from app.datasets.columns import is_number
+from app.datasets.numbers import is_number
 from app.datasets.records import Dataset
 from app.training.examples import class_word
 

@@ -47,6 +47,12 @@ def check_features(features: tuple[PluginSpec, ...]) -> None:
 def check_algorithm(spec: PluginSpec, task: str, pointer: str) -> type[Algorithm]:
     with field(pointer):
         algorithm = algorithms.get(spec.name)
+        if why := algorithm.unavailable():
+            raise InvalidInput(
+                f"{algorithm.name} cannot be used here: {why}",
+                code="algorithm_unavailable",
+                remedy="Choose another algorithm, or ask the operator to install it.",
+            )
         algorithm.parse_params(spec.params)
         if task != "auto" and task not in algorithm.tasks:
             raise InvalidInput(

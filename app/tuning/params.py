@@ -19,6 +19,9 @@ class OptimizeParams(LearnSpec):
     #: left out: rmse for regression, roc_auc for binary, balanced_accuracy for multiclass
     metric: str | None = Field(default=None, max_length=100)
     sampler: Literal["tpe", "random"] = "tpe"
+    #: seed: the ML worker's documented space (random_forest, gradient_boosting,
+    #: logistic_regression); other algorithms have one space
+    space: Literal["default", "seed"] = "default"
     #: train: the best parameters become a model version
     then: Literal["train", "none"] = "train"
     alias: Slug | None = None

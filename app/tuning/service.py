@@ -128,7 +128,8 @@ def _trial(
     trial.set_user_attr("chunk", name)
     trial.set_user_attr("task", task.type)
     cls = algorithms.get(params.algorithm)
-    drawn = {} if name == "0" else cls.suggest(trial, task)
+    suggest = cls.suggest_seed if params.space == "seed" else cls.suggest
+    drawn = {} if name == "0" else suggest(trial, task)
     algorithm = _algorithm(params, drawn, task.type)
     trial.set_user_attr("params", algorithm.params.model_dump(mode="json"))
     metric = _metric(params, task.type)
@@ -186,7 +187,7 @@ def _train(
     best_params: dict[str, Any],
 ) -> Outcome:
     shared = params.model_dump(
-        exclude={"algorithm", "n_trials", "folds", "metric", "sampler", "then"}
+        exclude={"algorithm", "n_trials", "folds", "metric", "sampler", "space", "then"}
     )
     algorithm = PluginSpec(name=params.algorithm, params=best_params)
     return training.run(resources, context, TrainParams(**shared, algorithm=algorithm))

@@ -107,7 +107,7 @@ def test_missing_infinite_and_absurd_features_are_survived(name, kind):
     broken[::11, 4] = np.inf
     broken[::13, 5] = 1e30
     algorithm = algorithms.get(name).from_values(QUICK.get(name, {}))
-    if name in ("random_forest", "hist_gradient_boosting", "lightgbm"):
+    if name in ("random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"):
         broken[~np.isfinite(broken)] = np.nan  # featurizers give NaN, never infinity
     y = Y[kind][:, None]
     model = algorithm.fit(
@@ -140,6 +140,142 @@ def test_every_suggestion_is_a_valid_parameter_set(name, kind):
     for _ in range(10):
         values = algorithms.get(name).suggest(study.ask(), TASKS[kind])
         algorithms.get(name).parse_params(values)
+
+
+SPACES = {
+    "random_forest": {
+        "n_estimators": (50, 500),
+        "max_depth": (3, 20),
+        "min_samples_split": (2, 20),
+        "min_samples_leaf": (1, 10),
+        "max_features": {"sqrt", "log2", None},
+    },
+    "gradient_boosting": {
+        "n_estimators": (50, 500),
+        "learning_rate": (0.001, 0.3),
+        "max_depth": (3, 10),
+        "subsample": (0.5, 1.0),
+    },
+    "logistic_regression": {"C": (0.001, 100.0), "max_iter": (100, 1000)},
+}
+
+
+@pytest.mark.req("S4-09", "S4-10", "S4-11", "goal-40")
+@pytest.mark.parametrize("name", SPACES)
+def test_the_seed_space_is_the_documented_one(name):
+    """Every bound is that of S4, and 200 draws come near both ends of each."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [algorithms.get(name).suggest_seed(study.ask(), BINARY) for _ in range(200)]
+    for parameter, space in SPACES[name].items():
+        values = [values[parameter] for values in drawn if parameter in values]
+        if isinstance(space, set):
+            assert set(values) == space, parameter
+            continue
+        low, high = space
+        assert low <= min(values) < low + 0.15 * (high - low), parameter
+        assert high - 0.15 * (high - low) < max(values) <= high, parameter
+    if name != "logistic_regression":
+        assert {parameter for values in drawn for parameter in values} == set(SPACES[name])
+
+
+@pytest.mark.req("F-15", "S4-11", "goal-40")
+@pytest.mark.filterwarnings("error::FutureWarning")
+@pytest.mark.parametrize("task", [BINARY, MULTI], ids=["binary", "multiclass"])
+def test_no_draw_of_the_seeds_logistic_regression_is_invalid(task):
+    """All pairs of penalty and solver that there are get fitted; none is refused, none uses what
+    scikit-learn has deprecated."""
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=1))
+    pairs = set()
+    for _ in range(60):
+        values = algorithms.get("logistic_regression").suggest_seed(study.ask(), task)
+        pairs.add((values["penalty"], values["solver"]))
+        algorithm = algorithms.get("logistic_regression").from_values(values | {"max_iter": 100})
+        algorithm.estimator(task.type, FitContext()).fit(X[:60, :4], Y[task.type][:60])
+    wanted = {(p, s) for p in ("l2", "none") for s in ("lbfgs", "saga")}
+    wanted |= {("l1", "saga"), ("elasticnet", "saga")}
+    if task is BINARY:
+        wanted |= {("l1", "liblinear"), ("l2", "liblinear")}
+    assert pairs == wanted
+
+
+@pytest.mark.req("F-15")
+@pytest.mark.parametrize(
+    ("word", "expected"),
+    [("l1", (0.01, 1.0)), ("l2", (0.01, 0.0)), ("elasticnet", (0.01, 0.5)), (None, (1e12, 0.0))],
+)
+def test_the_older_words_for_a_penalty_are_translated(word, expected):
+    params = algorithms.get("LogisticRegression").parse_params({"penalty": word})
+    assert (params.C, params.l1_ratio) == expected
+    assert "penalty" not in params.model_dump()
+
+
+def test_no_penalty_is_scikit_learns_no_penalty():
+    algorithm = algorithms.get("logistic_regression").from_values({"penalty": None})
+    assert np.isinf(algorithm.estimator("binary", FitContext()).C)
+
+
+@pytest.mark.req("F-15")
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ({"penalty": "l1", "solver": "lbfgs"}, "liblinear or saga"),
+        ({"penalty": "elasticnet", "solver": "liblinear"}, "saga only"),
+        ({"penalty": None, "solver": "liblinear"}, "always penalizes"),
+        ({"penalty": "l3"}, "l1, elasticnet, none"),
+    ],
+)
+def test_a_pair_that_no_solver_does_is_refused_before_the_fit(values, why):
+    with pytest.raises(InvalidInput) as refused:
+        algorithms.get("logistic_regression").from_values(values)
+    assert why in refused.value.errors[0]["detail"]
+
+
+@pytest.mark.req("S4-06")
+def test_scikit_learns_names_mean_the_same_algorithm():
+    names = {
+        "random_forest": ("RandomForestClassifier", "RandomForestRegressor"),
+        "logistic_regression": ("LogisticRegression",),
+        "gradient_boosting": ("GradientBoostingClassifier", "GradientBoostingRegressor"),
+        "svm": ("SVC", "SVR"),
+        "linear_regression": ("LinearRegression",),
+        "xgboost": ("XGBClassifier", "XGBRegressor", "XGBoost"),
+    }
+    for name, aliases in names.items():
+        assert {algorithms.get(alias).name for alias in aliases} == {name}
+
+
+def test_gradient_boosting_is_scikit_learns():
+    from sklearn.ensemble import GradientBoostingRegressor
+
+    model = fitted("gradient_boosting", REGRESSION, Y["regression"])
+    expected = GradientBoostingRegressor(random_state=5).fit(X[:300], Y["regression"][:300])
+    found = model.predict(X[350:]).values[:, 0]
+    np.testing.assert_allclose(found, expected.predict(X[350:]), atol=0.05)
+
+
+def test_xgboost_is_xgboosts():
+    from xgboost import XGBClassifier
+
+    model = fitted("xgboost", BINARY, Y["binary"])
+    expected = XGBClassifier(random_state=5, n_jobs=1).fit(X[:300], Y["binary"][:300])
+    found = model.predict(X[350:]).probabilities[0]
+    np.testing.assert_allclose(found, expected.predict_proba(X[350:]), atol=1e-6)
+
+
+def test_linear_regression_is_least_squares():
+    model = fitted("linear_regression", REGRESSION, Y["regression"])
+    A = np.column_stack([X[:300, :-1], np.ones(300)])
+    coefficients = np.linalg.lstsq(A, Y["regression"][:300], rcond=None)[0]
+    expected = X[350:, :-1] @ coefficients[:-1] + coefficients[-1]
+    np.testing.assert_allclose(model.predict(X[350:]).values[:, 0], expected, atol=1e-4)
+
+
+def test_what_is_not_installed_says_so(monkeypatch):
+    from app.algorithms import xgboost as module
+
+    assert algorithms.get("xgboost").unavailable() is None
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    assert "xgboost-cpu" in algorithms.get("xgboost").unavailable()
 
 
 @pytest.mark.parametrize("name", algorithms.names())

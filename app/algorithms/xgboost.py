@@ -1,0 +1,124 @@
+"""XGBoost."""
+
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
+from app.algorithms.per_target import PerTargetAlgorithm
+from app.core.errors import InvalidInput
+from app.core.plugin import PluginParams
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+
+@algorithms.register
+class XGBoost(PerTargetAlgorithm):
+    """Its own defaults and names. Optional: the package `xgboost-cpu` (Linux). Stored in its native
+    binary JSON, never pickled.
+    """
+
+    name = "xgboost"
+    aliases = ("XGBClassifier", "XGBRegressor", "XGBoost", "xgb")
+    summary = "Gradient boosted trees with a second-order gain"
+    reference = "Chen & Guestrin 2016, KDD; xgboost.train"
+    tasks = frozenset({"regression", "binary", "multiclass"})
+    suffix = ".ubj"
+
+    class Params(PluginParams):
+        n_estimators: int = Field(default=100, ge=1, le=20_000)
+        learning_rate: float = Field(default=0.3, gt=0, le=1)
+        max_depth: int = Field(default=6, ge=1, le=100)
+        min_child_weight: float = Field(default=1.0, ge=0)
+        gamma: float = Field(default=0.0, ge=0)
+        subsample: float = Field(default=1.0, gt=0, le=1)
+        colsample_bytree: float = Field(default=1.0, gt=0, le=1)
+        reg_alpha: float = Field(default=0.0, ge=0)
+        reg_lambda: float = Field(default=1.0, ge=0)
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        return None if find_spec("xgboost") else "the package xgboost-cpu is not installed"
+
+    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+        import xgboost
+
+        classes, labels = np.unique(y, return_inverse=True)
+        target = y if task == "regression" else labels
+        values: dict[str, Any] = self.params.model_dump(exclude={"n_estimators"})
+        values |= {
+            "objective": _objective(task, len(classes)),
+            "tree_method": "hist",
+            "seed": context.seed,
+            "nthread": context.threads,
+            "verbosity": 0,
+        }
+        if values["objective"] == "multi:softprob":
+            values["num_class"] = len(classes)
+
+        data = xgboost.DMatrix(_rows(X), label=target, nthread=context.threads)
+        booster = xgboost.Booster(values, [data])
+        for number in range(self.params.n_estimators):
+            context.work.raise_if_cancelled()
+            booster.update(data, number)
+        return booster
+
+    @staticmethod
+    def predict_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
+        return np.asarray(estimator.inplace_predict(_rows(X)), dtype=np.float64)
+
+    @staticmethod
+    def predict_proba_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
+        found = np.asarray(estimator.inplace_predict(_rows(X)), dtype=np.float64)
+        if found.ndim == 1:
+            return np.column_stack([1 - found, found])
+        whole: NDArray[np.float64] = found / found.sum(axis=1, keepdims=True)
+        return whole
+
+    @staticmethod
+    def importances_one(estimator: Any) -> NDArray[np.float64]:
+        gains = np.zeros(estimator.num_features())
+        for column, gain in estimator.get_score(importance_type="total_gain").items():
+            gains[int(column.removeprefix("f"))] = gain
+        return gains
+
+    @staticmethod
+    def save_one(estimator: Any, path: Path) -> None:
+        path.write_bytes(estimator.save_raw("ubj"))
+
+    @staticmethod
+    def load_one(path: Path) -> Any:
+        import xgboost
+
+        try:
+            return xgboost.Booster(model_file=bytearray(path.read_bytes()))
+        except xgboost.core.XGBoostError as error:
+            raise InvalidInput(f"the model file {path.name} is no XGBoost model") from error
+
+    @classmethod
+    def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:
+        del task
+        return {
+            "n_estimators": trial.suggest_int("n_estimators", 50, 600, step=50),
+            "learning_rate": trial.suggest_float("learning_rate", 0.01, 0.3, log=True),
+            "max_depth": trial.suggest_int("max_depth", 3, 10),
+            "min_child_weight": trial.suggest_float("min_child_weight", 0.5, 20.0, log=True),
+            "subsample": trial.suggest_float("subsample", 0.5, 1.0),
+            "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0),
+            "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 10.0, log=True),
+        }
+
+
+def _objective(task: str, n_classes: int) -> str:
+    if task == "regression":
+        return "reg:squarederror"
+    return "binary:logistic" if n_classes == 2 else "multi:softprob"  # noqa: PLR2004 - two classes
+
+
+def _rows(X: Matrix) -> NDArray[np.float32]:
+    return np.ascontiguousarray(X, dtype=np.float32)
