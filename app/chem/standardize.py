@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 
+_CARBON = 6
+
+
 class ChemistryError(ValueError):
     """Why a structure is refused, in words that a chemist acts on."""
 
@@ -45,12 +48,33 @@ def standardize(smiles: str) -> Standardized:
 
 
 def standardize_molblock(block: str) -> Standardized:
-    """Standardize a V2000 or V3000 Mol block. Raises ChemistryError with the reason."""
+    """Standardize a V2000 or V3000 Mol block, or a Tripos mol2 block (`@<TRIPOS>MOLECULE`).
+
+    Raises ChemistryError with the reason.
+    """
     if not block.strip():
         raise ChemistryError("empty structure")
+    if block.startswith("@<TRIPOS>"):
+        mol = _parse(lambda chem: chem.MolFromMol2Block(block, sanitize=False, removeHs=False))
+        return _standardize(_with_hydrogens(mol))
     return _standardize(
         _parse(lambda chem: chem.MolFromMolBlock(block, sanitize=False, removeHs=False))
     )
+
+
+def _with_hydrogens(mol: "Mol") -> "Mol":
+    """RDKit adds none to a mol2 block: without them it would make radicals of saturated carbons."""
+    from rdkit import Chem
+
+    try:
+        Chem.SanitizeMol(mol)
+    except ValueError as error:
+        raise ChemistryError(_reason(error)) from error
+    if any(
+        atom.GetAtomicNum() == _CARBON and atom.GetNumRadicalElectrons() for atom in mol.GetAtoms()
+    ):
+        raise ChemistryError("the mol2 block leaves hydrogens out: write it with all of them")
+    return mol
 
 
 def parse_standardized(smiles: str) -> "Mol":

@@ -10,12 +10,20 @@ from app.core.requests import RequestModel, Slug
 #: what a column is for. `feature`: of a table, what is learned from
 ColumnRole = Literal["smiles", "target", "feature", "id", "split", "ignore"]
 
+#: csv: any separator; each of them plain, gzipped or zipped
+FileFormat = Literal["auto", "csv", "tsv", "excel", "parquet", "smiles", "sdf", "mol2", "jsonl"]
+DecimalSign = Literal["auto", "point", "comma"]
+
 
 class ReadParams(RequestModel):
     """How a file is read. What is not said is guessed."""
 
-    #: auto: by file name and content
-    format: Literal["auto", "csv", "sdf"] = "auto"
+    #: auto: by content, then by file name
+    format: FileFormat = "auto"
+    #: sheet of an Excel workbook; left out: the first that is not empty
+    sheet: str | None = Field(default=None, max_length=100)
+    #: how numbers are written; auto: seen from the first rows
+    decimal: DecimalSign = "auto"
     #: auto: molecules when a column holds structures, else a table
     kind: Literal["auto", "molecule", "table"] = "auto"
     #: overrides of guessed roles, {"column name": role}

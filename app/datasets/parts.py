@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import chain, islice
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -15,8 +14,9 @@ from app.core.errors import InvalidInput
 from app.core.work import ChunkSpec, WorkContext
 from app.datasets.columns import STRUCTURE, Column, DatasetKind, guess_columns, kind_of
 from app.datasets.numbers import Decimal
-from app.datasets.params import ColumnRole
-from app.datasets.reading import SourceRow, open_table
+from app.datasets.params import ColumnRole, DecimalSign
+from app.datasets.readers.table import sampled
+from app.datasets.reading import SourceRow, Table, open_table
 from app.resources import Resources
 from app.storage import Storage, keys
 
@@ -24,6 +24,16 @@ MAX_CHUNKS = 200
 #: rows that roles are guessed from
 SAMPLE_ROWS = 500
 _MIN_ROWS_PER_PART = 1000
+#: a chunk holds its part: so many characters (and _CELL_WEIGHT a cell) begin a new one
+_PART_WEIGHT = 64 * 1024 * 1024
+_CELL_WEIGHT = 50
+#: of the whole file; above it, half the parts are kept for cutting by weight
+_HEAVY = 512 * 1024 * 1024
+#: cells that are turned into a row group at once
+_WRITE_WEIGHT = 16 * 1024 * 1024
+#: a structure longer than that is refused anyway, and shown by its beginning
+_MAX_SHOWN = 5_000
+_SHOWN = 500
 #: of a table's row, when it has no identifier: so many cells, so many characters of each
 _CELLS_SHOWN = 5
 _CELL_SHOWN = 100
@@ -34,9 +44,24 @@ class ReadingOptions:
     """How a person says that a file is to be read; what is left out is guessed."""
 
     format: str = "auto"
+    #: of a workbook; None: the first that is not empty
+    sheet: str | None = None
+    decimal: DecimalSign = "auto"
     kind: Literal["auto", "molecule", "table"] = "auto"
     roles: dict[str, ColumnRole] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+
+    def open(self, resources: Resources, key: str, name: str) -> Table:
+        """The file as a table; see open_table."""
+        return open_table(
+            resources.storage,
+            key,
+            name,
+            resources.settings,
+            format_=self.format,
+            sheet=self.sheet,
+            decimal=self.decimal,
+        )
 
 
 class Layout(BaseModel):
@@ -49,6 +74,12 @@ class Layout(BaseModel):
     kind: DatasetKind = "molecule"
     #: how its numbers are written
     decimal: Decimal = "."
+    #: of a text file
+    encoding: str | None = None
+    #: of a delimited file
+    separator: str | None = None
+    #: of a workbook
+    sheet: str | None = None
     columns: list[Column]
     rows: int
     rows_per_part: int
@@ -81,29 +112,26 @@ def write_parts(
     options: ReadingOptions,
     rows_per_part: int | None = None,
 ) -> tuple[list[ChunkSpec], Layout]:
-    """Read the file twice, never holding it: count rows, then write parts of equal size.
+    """Read the file twice, never holding it: count rows, then write parts of equal size (smaller
+    ones where rows are huge), at most MAX_CHUNKS.
 
     Each part is a blob `work/<job>/<attempt>/parts/<n>.parquet` with the columns `__row__` (int64),
     `__reason__` (why the row cannot be used) and one string column per column of the file.
     Raises InvalidInput when there is no data row, or no column to work on (guess_columns).
     """
-    layout = _survey(resources, context, file_key, file_name, options)
-    count = layout.rows
-    size = rows_per_part or max(_MIN_ROWS_PER_PART, -(-count // MAX_CHUNKS))
-    if -(-count // size) > MAX_CHUNKS:
-        size = -(-count // MAX_CHUNKS)
+    layout, weight = _survey(resources, context, file_key, file_name, options)
+    size, most = _part_size(layout.rows, weight, rows_per_part)
     layout = layout.model_copy(update={"rows_per_part": size})
-    specs = []
+    specs: list[ChunkSpec] = []
     names = [column["name"] for column in layout.columns]
-    with open_table(
-        resources.storage, file_key, file_name, resources.settings, format_=options.format
-    ) as table:
-        for number, batch in enumerate(_batches(table.rows, size)):
+    with options.open(resources, file_key, file_name) as table:
+        rows = _Rows(table.rows)
+        while rows.left():
             context.raise_if_cancelled()
-            key = keys.work(context.job_id, context.attempt, f"parts/{number:05d}.parquet")
-            _write_part(resources.storage, key, batch, names)
-            specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=len(batch)))
-            context.progress(batch[-1].row, count, stage="read", message="cutting into parts")
+            key = keys.work(context.job_id, context.attempt, f"parts/{len(specs):05d}.parquet")
+            written = _write_part(resources.storage, key, rows.part(size, most), names)
+            specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=written))
+            context.progress(rows.given, layout.rows, stage="read", message="cutting into parts")
     layout.save(resources.storage, context.job_id, context.attempt)
     return specs, layout
 
@@ -119,12 +147,10 @@ def read_part(storage: Storage, spec: ChunkSpec) -> list[dict[str, Any]]:
 
 def _survey(
     resources: Resources, context: WorkContext, key: str, name: str, options: ReadingOptions
-) -> Layout:
-    """First pass: the number of rows, and columns from the first of them."""
-    with open_table(
-        resources.storage, key, name, resources.settings, format_=options.format
-    ) as table:
-        sample = list(islice(table.rows, SAMPLE_ROWS))
+) -> tuple[Layout, int]:
+    """First pass: columns from the first rows, the number of rows, and what they weigh."""
+    with options.open(resources, key, name) as table:
+        sample, rows = sampled(table.rows, SAMPLE_ROWS)
         if not sample:
             raise InvalidInput(
                 "the file has a header but no data row",
@@ -136,21 +162,28 @@ def _survey(
             [row.cells for row in sample],
             options.roles,
             kind=options.kind,
+            decimal=table.decimal,
             units=options.units,
         )
-        count = 0
-        for row in chain(sample, table.rows):
+        count = weight = 0
+        for row in rows:
             count = row.row
+            weight += _weight(row)
             if count % 100_000 == 0:
                 context.raise_if_cancelled()
-        return Layout(
+        layout = Layout(
             format=table.format,
             kind=kind_of(columns),
+            decimal=table.decimal,
+            encoding=table.encoding,
+            separator=table.separator,
+            sheet=table.sheet,
             columns=columns,
             rows=count,
             rows_per_part=0,
             notes=[*table.notes, *notes_on(columns)],
         )
+        return layout, weight
 
 
 def notes_on(columns: Sequence[Column]) -> list[str]:
@@ -165,22 +198,73 @@ def notes_on(columns: Sequence[Column]) -> list[str]:
     return [f"structures are read from {chosen!r}; {', '.join(map(repr, others))} hold some too"]
 
 
-def _batches(rows: Iterator[SourceRow], size: int) -> Iterator[list[SourceRow]]:
-    while batch := list(islice(rows, size)):
+def _weight(row: SourceRow) -> int:
+    return sum(map(len, row.cells.values())) + _CELL_WEIGHT * len(row.cells)
+
+
+def _part_size(count: int, weight: int, asked: int | None) -> tuple[int, int]:
+    """(rows, weight) at which a part ends, so that there are at most MAX_CHUNKS."""
+    by_rows = MAX_CHUNKS // 2 if weight > _HEAVY else MAX_CHUNKS
+    size = max(asked or _MIN_ROWS_PER_PART, -(-count // by_rows))
+    spare = MAX_CHUNKS - -(-count // size)
+    # each part cut by weight is heavier than `most`, so there are fewer than weight / most
+    return size, max(_PART_WEIGHT, -(-weight // spare)) if spare else weight + 1
+
+
+class _Rows:
+    """Gives the rows of one part after the other, each read once."""
+
+    def __init__(self, rows: Iterator[SourceRow]) -> None:
+        self._rows = rows
+        self._next = next(rows, None)
+        self.given = 0
+
+    def left(self) -> bool:
+        return self._next is not None
+
+    def part(self, size: int, most: int) -> Iterator[SourceRow]:
+        """At most `size` rows; it ends after the row that makes it weigh more than `most`."""
+        number = weight = 0
+        while self._next is not None and number < size and weight <= most:
+            row, self._next = self._next, next(self._rows, None)
+            number, weight, self.given = number + 1, weight + _weight(row), row.row
+            yield row
+
+
+def _write_part(storage: Storage, key: str, rows: Iterator[SourceRow], names: Sequence[str]) -> int:
+    """How many rows were written; a row group at a time, so that huge cells are not held twice."""
+    fields: list[pa.Field[Any]] = [pa.field("__row__", pa.int64())]
+    fields += [pa.field(name, pa.string()) for name in ("__reason__", *names)]
+    schema = pa.schema(fields)
+    written = 0
+    with (
+        storage.writer(key) as stream,
+        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+    ):
+        for batch in _batches(rows):
+            writer.write_table(_arrow(batch, names, schema))
+            written += len(batch)
+    return written
+
+
+def _batches(rows: Iterator[SourceRow]) -> Iterator[list[SourceRow]]:
+    batch: list[SourceRow] = []
+    weight = 0
+    for row in rows:
+        batch.append(row)
+        weight += _weight(row)
+        if weight > _WRITE_WEIGHT:
+            yield batch
+            batch, weight = [], 0
+    if batch:
         yield batch
 
 
-def _write_part(
-    storage: Storage, key: str, batch: Sequence[SourceRow], names: Sequence[str]
-) -> None:
-    arrays: dict[str, Any] = {
-        "__row__": pa.array([row.row for row in batch], pa.int64()),
-        "__reason__": pa.array([row.reason for row in batch], pa.string()),
-    }
-    for name in names:
-        arrays[name] = pa.array([row.cells.get(name) for row in batch], pa.string())
-    with storage.writer(key) as stream:
-        pq.write_table(pa.table(arrays), stream, compression="zstd")
+def _arrow(batch: Sequence[SourceRow], names: Sequence[str], schema: pa.Schema) -> pa.Table:
+    columns: list[list[Any]] = [[row.row for row in batch], [row.reason for row in batch]]
+    columns += ([row.cells.get(name) for row in batch] for name in names)
+    arrays = [pa.array(c, f.type) for c, f in zip(columns, schema, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema)
 
 
 def structure_of(row: dict[str, Any], layout: Layout) -> Any:
@@ -206,4 +290,12 @@ def shown_structure(row: dict[str, Any], layout: Layout) -> str:
         names = layout.names("id") or [c["name"] for c in layout.columns[:_CELLS_SHOWN]]
         return " | ".join((row[name] or "")[:_CELL_SHOWN] for name in names)
     text: str = row[layout.structure] or ""
-    return text.split("\n", 1)[0].strip() if layout.structure == STRUCTURE else text
+    if layout.structure == STRUCTURE:
+        text = title_of(text)
+    return text if len(text) <= _MAX_SHOWN else f"{text[:_SHOWN]}... ({len(text):,} characters)"
+
+
+def title_of(block: str) -> str:
+    """The first line of a Mol block, the second of a mol2 block."""
+    lines = block.split("\n", 2)
+    return lines[1 if block.startswith("@") and len(lines) > 1 else 0].strip()

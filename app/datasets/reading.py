@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from contextlib import ExitStack
 from types import ModuleType
-from typing import Literal
 
 from app.core.settings import Settings
+from app.datasets.params import DecimalSign
 from app.datasets.readers import (
     delimited,
     excel,
@@ -21,9 +21,8 @@ from app.datasets.readers.source import Source, open_source
 from app.datasets.readers.table import Options, SourceRow, Table, sampled
 from app.storage import Storage
 
-__all__ = ["DecimalParam", "SourceRow", "Table", "open_table"]
+__all__ = ["SourceRow", "Table", "open_table"]
 
-DecimalParam = Literal["auto", "point", "comma"]
 _SAMPLE = 200
 _READERS: dict[str, ModuleType] = {
     "csv": delimited,
@@ -45,7 +44,7 @@ def open_table(
     *,
     format_: str = "auto",
     sheet: str | None = None,
-    decimal: DecimalParam = "auto",
+    decimal: DecimalSign = "auto",
 ) -> Table:
     """The file's columns and rows, to be used as a context manager.
 
@@ -65,7 +64,7 @@ def open_table(
         return table
 
 
-def _set_decimal(table: Table, said: DecimalParam) -> None:
+def _set_decimal(table: Table, said: DecimalSign) -> None:
     if said != "auto":
         table.decimal = "," if said == "comma" else "."
         return

@@ -8,8 +8,9 @@ from typing import Any
 from app.core.errors import FieldError, InvalidInput, UnknownName
 from app.datasets.columns import BLANK, STRUCTURE, Column, guess_columns, kind_of
 from app.datasets.params import ReadParams
-from app.datasets.parts import SAMPLE_ROWS, notes_on
-from app.datasets.reading import SourceRow, Table, open_table
+from app.datasets.parts import SAMPLE_ROWS, ReadingOptions, notes_on, title_of
+from app.datasets.readers.table import sampled
+from app.datasets.reading import SourceRow, Table
 from app.resources import Resources
 
 _EXAMPLES = 5
@@ -25,15 +26,9 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
     (the nearest names as remedy).
     """
     options = ReadParams.model_validate(payload["options"])
-    with open_table(
-        resources.storage,
-        payload["key"],
-        payload["name"],
-        resources.settings,
-        format_=options.format,
-    ) as table:
-        sample = list(islice(table.rows, SAMPLE_ROWS))
-        encoding = table.stream.encoding
+    reading = ReadingOptions(format=options.format, sheet=options.sheet, decimal=options.decimal)
+    with reading.open(resources, payload["key"], payload["name"]) as table:
+        sample, _ = sampled(table.rows, SAMPLE_ROWS)
     if not sample:
         raise InvalidInput(
             "the file has a header but no data row",
@@ -47,14 +42,15 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
         [row.cells for row in sample],
         options.roles,
         kind=options.kind,
+        decimal=table.decimal,
         units=options.units,
     )
     return {
         "format": table.format,
         "kind": kind_of(columns),
-        "encoding": "utf-8" if encoding == "utf-8-sig" else encoding,
-        "separator": getattr(table, "separator", None),
-        "decimal": getattr(table, "decimal", None),
+        "encoding": table.encoding,
+        "separator": table.separator,
+        "decimal": table.decimal,
         "columns": [_shown(column, sample) for column in columns[:_MAX_COLUMNS]],
         "notes": [*table.notes, *notes_on(columns), *_notes(table, sample, columns)],
         "rows_sampled": len(sample),
@@ -118,7 +114,7 @@ def _smiles_of(block: str) -> str:
     try:
         return standardize_molblock(block).smiles
     except ChemistryError as error:
-        return f"{block.split(chr(10), 1)[0].strip()} ({error})"
+        return f"{title_of(block)} ({error})"
 
 
 def _notes(table: Table, sample: Sequence[SourceRow], columns: Sequence[Column]) -> list[str]:

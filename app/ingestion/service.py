@@ -57,13 +57,15 @@ def plan(resources: Resources, context: WorkContext, params: IngestParams) -> Fa
         file.name,
         options=ReadingOptions(
             format=params.format,
+            sheet=params.sheet,
+            decimal=params.decimal,
             kind=params.kind,
             roles=dict(params.roles),
             units=dict(params.units),
         ),
     )
     for note in layout.notes:
-        if note != "gzip":
+        if note not in ("gzip", "zip"):
             context.warn("reading", note)
     return FanOut(chunks=specs)
 

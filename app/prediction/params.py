@@ -1,11 +1,12 @@
 """What a `predict` job and the synchronous route take."""
 
-from typing import Literal, Self
+from typing import Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
 
 from app.core.requests import RequestModel
+from app.datasets.params import DecimalSign, FileFormat
 
 #: `<id>` | `name` (its @champion, else the newest) | `name:3` | `name@alias`
 ModelRef = str
@@ -21,7 +22,11 @@ class PredictParams(RequestModel):
     #: left out: guessed as in ingest
     smiles_column: str | None = Field(default=None, max_length=500)
     id_column: str | None = Field(default=None, max_length=500)
-    format: Literal["auto", "csv", "sdf"] = "auto"
+    format: FileFormat = "auto"
+    #: sheet of an Excel workbook; left out: the first that is not empty
+    sheet: str | None = Field(default=None, max_length=100)
+    #: how numbers are written; auto: seen from the first rows
+    decimal: DecimalSign = "auto"
     #: left out: chosen so that there are at most 200 chunks
     chunk_rows: int | None = Field(default=None, ge=1, le=1_000_000)
     #: resolved by the gateway when the job was accepted (never sent by clients)

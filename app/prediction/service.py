@@ -46,7 +46,13 @@ def plan(resources: Resources, context: WorkContext, params: PredictParams) -> F
         context,
         file.storage_key,
         file.name,
-        options=ReadingOptions(format=params.format, kind="molecule", roles=roles),
+        options=ReadingOptions(
+            format=params.format,
+            sheet=params.sheet,
+            decimal=params.decimal,
+            kind="molecule",
+            roles=roles,
+        ),
         rows_per_part=params.chunk_rows,
     )
     return FanOut(chunks=specs)

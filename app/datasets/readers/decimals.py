@@ -3,7 +3,8 @@
 import re
 from collections.abc import Sequence
 
-from app.datasets.readers.table import Decimal, SourceRow
+from app.datasets.numbers import Decimal
+from app.datasets.readers.table import SourceRow
 
 _COMMA = re.compile(r"[+-]?(\d{1,3}(\.\d{3})+|\d*),\d+([eE][+-]?\d+)?")
 _POINT = re.compile(r"[+-]?(\d{1,3}(,\d{3})+|\d*)\.\d+([eE][+-]?\d+)?")

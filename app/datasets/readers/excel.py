@@ -4,7 +4,7 @@ import re
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from app.core.errors import InvalidInput, PayloadTooLarge, RetortError, UnknownName
 from app.core.settings import Settings
@@ -33,7 +33,8 @@ def read(source: Source, options: Options) -> Table:
     """The sheet named, else the first that is not empty. Raises InvalidInput for damage."""
     path = source.path()
     _check(path, options.settings)
-    workbook = _opened(path)
+    # by an open file: of a path, openpyxl believes the ending
+    workbook = _opened(source.opened.enter_context(path.open("rb")))
     source.opened.callback(workbook.close)
     sheet = _sheet(workbook, options.sheet)
     others = [ws.title for ws in workbook.worksheets if ws.title != sheet.title]
@@ -89,11 +90,11 @@ def _damaged() -> InvalidInput:
     return damaged("the Excel workbook is damaged", "Open it in Excel, save it again, upload that.")
 
 
-def _opened(path: Path) -> Any:
+def _opened(stream: BinaryIO) -> Any:
     from openpyxl import load_workbook
 
     try:
-        return load_workbook(path, read_only=True, data_only=True, keep_links=False)
+        return load_workbook(stream, read_only=True, data_only=True, keep_links=False)
     except Exception as error:
         raise _damaged() from error
 

@@ -23,7 +23,7 @@ def read(source: Source, options: Options) -> Table:
             "the SMILES file holds no line", code="empty_file", remedy="Write one SMILES a line."
         )
     columns = ["smiles", "name"]
-    if len(head) > 1 and not reads_as_smiles(head[0][0]) and reads_as_smiles(head[1][0]):
+    if len(head) > 1 and not _reads(head[0]) and _reads(head[1]):
         given, head = head[0], head[1:]
         columns = [given[0], given[1] or "name"]
         columns[1] += "_2" if columns[1] == columns[0] else ""
@@ -36,6 +36,10 @@ def read(source: Source, options: Options) -> Table:
         notes=source.notes,
         encoding=lines.encoding,
     )
+
+
+def _reads(pair: tuple[str, str]) -> bool:
+    return reads_as_smiles(pair[0].split(" |", 1)[0])
 
 
 def _cut(line: str) -> tuple[str, str]:

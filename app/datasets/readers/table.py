@@ -8,9 +8,9 @@ from typing import Literal, Self
 
 from app.core.errors import InvalidInput, PayloadTooLarge
 from app.core.settings import Settings
+from app.datasets.numbers import Decimal
 
 Format = Literal["csv", "tsv", "excel", "parquet", "smiles", "sdf", "mol2", "jsonl"]
-Decimal = Literal[".", ","]
 
 #: characters of one cell; an SDF record of a large protein fits
 MAX_CELL = 4 * 1024 * 1024
