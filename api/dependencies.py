@@ -34,13 +34,13 @@ class KeyCache:
             return None
         return entry[1]
 
-    def look_up(self, digest: bytes, text: str) -> Principal | None:
+    def look_up(self, digest: bytes, text: str) -> Principal:
+        """Raises Unauthorized."""
         with self._resources.database.session() as session:
             principal = find_principal(session, text)
-        if principal is not None:
-            if len(self._known) >= _MAX_KEYS:
-                self._known.clear()
-            self._known[digest] = (time.monotonic(), principal)
+        if len(self._known) >= _MAX_KEYS:
+            self._known.clear()
+        self._known[digest] = (time.monotonic(), principal)
         return principal
 
 
@@ -53,12 +53,10 @@ async def authenticate(
         raise Unauthorized("the request carries no API key")
     keys: KeyCache = request.app.state.keys
     digest = hashlib.sha256(credentials.credentials.encode()).digest()
-    principal = keys.recent(digest) or await run_in_threadpool(
-        keys.look_up, digest, credentials.credentials
-    )
-    if principal is None:
-        raise Unauthorized("the API key is wrong, expired or revoked")
-    return principal
+    known = keys.recent(digest)
+    if known is not None:
+        return known
+    return await run_in_threadpool(keys.look_up, digest, credentials.credentials)
 
 
 # coroutines, because FastAPI sends plain functions to the threadpool: a hop each per request

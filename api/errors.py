@@ -1,7 +1,6 @@
 """The one table from errors to HTTP: RFC 9457 problem details for everything that goes wrong."""
 
 import logging
-from collections.abc import Sequence
 from typing import Any
 from uuid import uuid4
 
@@ -12,68 +11,86 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.hints import form_of, near_routes, wrong_media_type
 from app.core import errors
-from app.core.errors import FieldError, Problem, RetortError
+from app.core.errors import FieldError, Problem, RetortError, make_problem
+from app.core.names import shown
+from app.core.problems import Category, problem_type
+from app.core.validation import field_errors, suggestions
+from app.jobs.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
 MEDIA_TYPE = "application/problem+json"
 
-#: the first class in the error's ancestry that is listed decides
-STATUS: dict[type[RetortError], int] = {
-    errors.InvalidInput: 422,
-    errors.NotFound: 404,
-    errors.Unauthorized: 401,
-    errors.Conflict: 409,
-    errors.PreconditionFailed: 412,
-    errors.IdempotencyMismatch: 422,
-    errors.IdempotencyInProgress: 409,
-    errors.PayloadTooLarge: 413,
-    errors.TooManyJobs: 429,
-    errors.TooManyUploads: 429,
-    errors.UploadBusy: 409,
-    errors.RangeNotSatisfiable: 416,
-    errors.Unavailable: 503,
-    errors.Retryable: 503,
-    errors.RetortError: 500,
+STATUS: dict[Category, int] = {
+    "malformed": 400,
+    "unauthorized": 401,
+    "missing": 404,
+    "method": 405,
+    "conflict": 409,
+    "stale": 412,
+    "too_large": 413,
+    "media_type": 415,
+    "range": 416,
+    "invalid": 422,
+    "too_many": 429,
+    "fault": 500,
+    "job": 500,
+    "unavailable": 503,
 }
-#: a worker's answer names the problem by its code
-STATUS_OF_CODE = {cls.code: status for cls, status in STATUS.items()} | {
-    "unknown_name": 422,
-    "model_altered": 409,
+#: what the framework refuses by a status of its own
+_CODE_OF_STATUS: dict[int, str] = {
+    400: "malformed_body",
+    404: "unknown_route",
+    405: "method_not_allowed",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+}
+#: of statuses that ask for the same request later, unless the error knows better (seconds)
+_RETRY_AFTER = {429: "5", 503: "5"}
+
+SECURITY_HEADERS: dict[str, str] = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
 }
 
-_HTTP: dict[int, tuple[str, str, str]] = {
-    400: ("bad_request", "The request cannot be read", "Send valid JSON, or a multipart form."),
-    404: ("not_found", "Not found", "See /docs for the routes."),
-    405: ("method_not_allowed", "This method is not offered here", "See /docs for the methods."),
-    413: (
-        "payload_too_large",
-        "The body is larger than allowed",
-        "Split the file, compress it (.gz), or ask the operator to raise the limit.",
-    ),
-}
 
-
-def status_of(error: RetortError) -> int:
-    for cls in type(error).__mro__:
-        if cls in STATUS and cls is not RetortError:
-            return STATUS[cls]
-    return STATUS_OF_CODE.get(error.problem()["code"], 500)
+def status_of(code: str) -> int:
+    return STATUS[problem_type(code).category]
 
 
 def problem_response(
-    request: Request, problem: Problem, status: int, headers: dict[str, str] | None = None
+    request: Request,
+    problem: Problem,
+    *,
+    status: int | None = None,
+    headers: dict[str, str] | None = None,
 ) -> Response:
+    """The problem as a document; `status` when it is not that of the code."""
+    status = status or status_of(problem["code"])
+    known = {"WWW-Authenticate": "Bearer"} if status == 401 else {}  # noqa: PLR2004 - RFC 9110
+    if status in _RETRY_AFTER:
+        known["Retry-After"] = _RETRY_AFTER[status]
     body = {
-        "type": f"/problems/{problem['code']}",
+        **problem,
         "status": status,
         "instance": request.url.path,
         "request_id": request_id_of(request),
-        **problem,
     }
     return Response(
-        orjson.dumps(body), status_code=status, media_type=MEDIA_TYPE, headers=headers or {}
+        orjson.dumps(body),
+        status_code=status,
+        media_type=MEDIA_TYPE,
+        # the first two also where the middleware does not come by: an unexpected error
+        headers={
+            **SECURITY_HEADERS,
+            "X-Request-ID": request_id_of(request),
+            **known,
+            **(headers or {}),
+        },
     )
 
 
@@ -86,6 +103,8 @@ def install(api: FastAPI) -> None:
     api.add_exception_handler(RetortError, _domain)
     api.add_exception_handler(RequestValidationError, _validation)
     api.add_exception_handler(HTTPException, _http)
+    for wrong_value in (psycopg.DataError, sqlalchemy.exc.DataError):
+        api.add_exception_handler(wrong_value, _value)
     for outage in (
         psycopg.OperationalError,
         psycopg.InterfaceError,
@@ -93,86 +112,92 @@ def install(api: FastAPI) -> None:
         sqlalchemy.exc.InterfaceError,
         sqlalchemy.exc.TimeoutError,
     ):
-        api.add_exception_handler(outage, _outage)
-    api.add_exception_handler(Exception, _bug)
+        api.add_exception_handler(outage, _database_outage)
+    api.add_exception_handler(Exception, _unexpected)
 
 
 def _domain(request: Request, error: Exception) -> Response:
     if not isinstance(error, RetortError):
         raise TypeError(error)
-    status = status_of(error)
-    headers = dict(error.headers)
-    if status == 401:  # noqa: PLR2004 - RFC 9110 wants the challenge
-        headers["WWW-Authenticate"] = "Bearer"
-    if status == 503:  # noqa: PLR2004
-        headers.setdefault("Retry-After", "5")
-    return problem_response(request, error.problem(), status, headers)
+    problem = error.problem()
+    if status_of(problem["code"]) >= 500:  # noqa: PLR2004 - ours to mend: the log says more
+        logger.warning("request %s: %s", request_id_of(request), error, exc_info=error)
+    return problem_response(request, problem, headers=error.headers)
 
 
 def _validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         raise TypeError(error)
-    wrong = [_field(item) for item in error.errors()]
-    problem = Problem(
-        code="invalid_request",
-        title="The request is not valid",
-        detail="; ".join(f"{f['pointer']}: {f['detail']}" for f in wrong[:5]),
-        remedy="Correct the named fields; /docs shows what each takes.",
-        errors=wrong,
-        retryable=False,
+    items = error.errors()
+    malformed = [item for item in items if item["type"] == "json_invalid"]
+    if malformed:
+        return _answer(request, "malformed_body", f"the body is no JSON: {malformed[0]['msg']}")
+    wrong = wrong_media_type(request)
+    if wrong is not None and any(item["loc"][0] == "body" for item in items):
+        return _answer(request, "unsupported_media_type", wrong)
+    in_body = [{**item, "loc": item["loc"][1:]} for item in items if item["loc"][0] == "body"]
+    outside = [item for item in items if item["loc"][0] != "body"]
+    found = field_errors(in_body, form_of(request)) + [_outside(item) for item in outside]
+    meant = suggestions(in_body, form_of(request))
+    detail = "; ".join(f"{field['pointer']}: {field['detail']}" for field in found[:5])
+    remedy = " ".join([*meant[:5], problem_type("invalid_request").remedy]) if meant else None
+    return _answer(request, "invalid_request", detail, remedy=remedy, errors=found)
+
+
+def _outside(item: dict[str, Any]) -> FieldError:
+    """Of the query, the path or a header, named as the client knows it."""
+    (entry,) = field_errors([{**item, "loc": item["loc"][1:]}], None)
+    return FieldError(
+        pointer=f"{item['loc'][0]}{entry['pointer']}", code=entry["code"], detail=entry["detail"]
     )
-    return problem_response(request, problem, 422)
-
-
-def _field(item: dict[str, Any]) -> FieldError:
-    """The union's branch names are no part of the pointer that a client sent."""
-    location = [str(part) for part in item["loc"]]
-    if location[:1] == ["body"]:
-        location = location[1:]
-        if location and location[0] in _kinds():
-            location = location[1:]
-        pointer = "/" + "/".join(location)
-    else:
-        pointer = "/".join(location)
-    detail = item["msg"]
-    if item["type"] == "extra_forbidden":
-        detail = f"there is no field {location[-1]!r}"
-    return FieldError(pointer=pointer, code=item["type"], detail=detail)
-
-
-def _kinds() -> Sequence[str]:
-    from app.kinds import KINDS
-
-    return list(KINDS)
 
 
 def _http(request: Request, error: Exception) -> Response:
     if not isinstance(error, HTTPException):
         raise TypeError(error)
-    code, title, remedy = _HTTP.get(
-        error.status_code, ("http_error", str(error.detail), "See /docs.")
-    )
-    problem = Problem(
-        code=code,
-        title=title,
-        detail=str(error.detail),
-        remedy=remedy,
-        errors=[],
-        retryable=False,
-    )
-    return problem_response(request, problem, error.status_code, dict(error.headers or {}))
+    if isinstance(error.__cause__, RetortError):  # raised while the framework read the body
+        return _domain(request, error.__cause__)
+    status = error.status_code
+    code = _CODE_OF_STATUS.get(status, "bad_request")
+    detail, remedy = str(error.detail), None
+    if status == 404:  # noqa: PLR2004
+        detail = f"there is no {shown(request.url.path)}"
+        near = near_routes(request)
+        remedy = f"Did you mean {', '.join(near)}? /docs lists all routes." if near else None
+    elif status == 405:  # noqa: PLR2004
+        detail = f"{request.method} is not offered for {shown(request.url.path)}"
+    headers = dict(error.headers or {})
+    problem = make_problem(problem_type(code), detail, remedy=remedy)
+    return problem_response(request, problem, status=status, headers=headers)
 
 
-def _outage(request: Request, error: Exception) -> Response:
+def _value(request: Request, error: Exception) -> Response:
+    """A value that the database cannot hold, and that we should have refused by name."""
+    logger.error("request %s: %s", request_id_of(request), error, exc_info=error)
+    return _answer(request, "invalid_input", "a value of the request is outside of what is stored")
+
+
+def _database_outage(request: Request, error: Exception) -> Response:
     logger.warning("request %s: the database does not answer: %s", request_id_of(request), error)
-    problem = errors.Unavailable(
-        "the database does not answer",
-        remedy="Send the same request again after the seconds named in Retry-After.",
-    ).problem()
-    return problem_response(request, problem, 503, {"Retry-After": "2"})
+    problem = errors.Unavailable("the database does not answer").problem()
+    return problem_response(request, problem, headers={"Retry-After": "2"})
 
 
-def _bug(request: Request, error: Exception) -> Response:
+def _unexpected(request: Request, error: Exception) -> Response:
+    """A bug, or an outage in a place where nobody expected one: the log has the trace."""
     logger.error("request %s failed", request_id_of(request), exc_info=error)
-    problem = errors.InternalError("the request failed for a reason of ours").problem()
-    return problem_response(request, problem, 500)
+    if is_outage(error):
+        return _answer(request, "unavailable", "a part of the cluster does not answer")
+    return _answer(request, "internal_error", "the request failed for a reason of ours")
+
+
+def _answer(
+    request: Request,
+    code: str,
+    detail: str,
+    *,
+    remedy: str | None = None,
+    errors: list[FieldError] | None = None,
+) -> Response:
+    problem = make_problem(problem_type(code), detail, remedy=remedy, errors=errors or [])
+    return problem_response(request, problem)

@@ -23,11 +23,13 @@ from api.routes import (
     models,
     predictions,
     preview,
+    problems,
     registry,
     root,
     studies,
     uploads,
 )
+from api.strict_json import StrictJson
 from app.resources import Resources, get_resources
 from workers.dispatch import Dispatcher
 from workers.logs import configure_logging
@@ -82,6 +84,8 @@ def create_api(resources: Resources | None = None) -> FastAPI:
     ):
         api.include_router(routes.router, prefix=PREFIX)
     api.include_router(health.router)
+    api.include_router(problems.router)
+    api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit, settings=resources.settings, api_path=PREFIX)
     api.add_middleware(RequestFrame)
     return api

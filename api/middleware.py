@@ -1,24 +1,17 @@
 """What surrounds every request, as plain ASGI: request id, body limit, security headers."""
 
 import re
-from collections.abc import Mapping
 from uuid import uuid4
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from api.errors import SECURITY_HEADERS
 from app.core.settings import Settings
 from app.files.layout import largest_part
 
 _SAFE_ID = 64
-
-SECURITY_HEADERS: Mapping[str, str] = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 class RequestFrame:

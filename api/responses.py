@@ -48,9 +48,7 @@ def decode_cursor(cursor: str | None) -> UUID | None:
     try:
         return UUID(bytes=base64.urlsafe_b64decode(cursor + "=="))
     except (ValueError, binascii.Error) as error:
-        raise InvalidInput(
-            "the cursor is not one of ours", remedy="Begin again without a cursor."
-        ) from error
+        raise InvalidInput("the cursor is not one of ours", code="invalid_cursor") from error
 
 
 def etag_of(job: Job) -> str:

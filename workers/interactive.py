@@ -61,7 +61,10 @@ def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[s
         ) from error
     if answer is None:
         raise Unavailable(
-            f"no worker answered within {timeout:g} s", remedy=remedy, headers={"Retry-After": "5"}
+            f"no worker answered within {timeout:g} s",
+            code="no_worker_answered",
+            remedy=remedy,
+            headers={"Retry-After": "5"},
         )
     message = orjson.loads(answer[1])
     if "problem" in message:

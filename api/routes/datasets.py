@@ -160,6 +160,7 @@ def _ready(resources: Resources, caller: Principal, ref: str) -> DatasetRow:
     if row.manifest_key is None:
         raise Conflict(
             f"the data set {row.name}:{row.number} is not ready",
+            code="dataset_not_ready",
             remedy=f"Follow its ingest job {row.job_id}.",
         )
     return row

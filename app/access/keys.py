@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
+from app.core.errors import Unauthorized
 from app.db.base import DEFAULT_PROJECT_ID
 from app.db.database import Database
 from app.db.projects import ApiKeyRow
@@ -36,20 +37,25 @@ def create_key(session: Session, *, name: str, project_id: UUID = DEFAULT_PROJEC
     return NewKey(id=row.id, text=f"rt_{prefix}_{secret}")
 
 
-def find_principal(session: Session, text: str) -> Principal | None:
-    """Who holds this key; None for a wrong, expired or revoked one."""
+def find_principal(session: Session, text: str) -> Principal:
+    """Who holds this key. Raises Unauthorized; that a key has expired or was revoked is told only
+    to who knows its secret.
+    """
     match = _FORM.fullmatch(text)
     if match is None:
-        return None
-    row = session.scalar(
-        select(ApiKeyRow).where(
-            ApiKeyRow.prefix == match["prefix"],
-            ApiKeyRow.revoked_at.is_(None),
-            or_(ApiKeyRow.expires_at.is_(None), ApiKeyRow.expires_at > func.now()),
+        raise Unauthorized("the API key is not of the form rt_<prefix>_<secret>")
+    found = session.execute(
+        select(ApiKeyRow, ApiKeyRow.expires_at <= func.now()).where(
+            ApiKeyRow.prefix == match["prefix"]
         )
-    )
-    if row is None or not hmac.compare_digest(row.hash, _hash(match["secret"])):
-        return None
+    ).first()
+    if found is None or not hmac.compare_digest(found[0].hash, _hash(match["secret"])):
+        raise Unauthorized("the API key is not known here")
+    row, expired = found
+    if row.revoked_at is not None:
+        raise Unauthorized("the API key was revoked", code="key_revoked")
+    if expired:
+        raise Unauthorized("the API key has expired", code="key_expired")
     row.last_used_at = func.now()
     return Principal(project_id=row.project_id, name=f"key:{row.name}", key_id=row.id)
 
@@ -58,9 +64,17 @@ def ensure_key(database: Database, *, name: str, path: Path) -> str:
     """The key in the file at `path` while it works, else a new one (the caller stores it)."""
     text = path.read_text().strip() if path.is_file() else ""
     with database.session() as session:
-        if text and find_principal(session, text) is not None:
+        if text and _works(session, text):
             return text
         return create_key(session, name=name).text
+
+
+def _works(session: Session, text: str) -> bool:
+    try:
+        find_principal(session, text)
+    except Unauthorized:
+        return False
+    return True
 
 
 def _hash(secret: str) -> str:

@@ -106,12 +106,16 @@ class PerTargetAlgorithm(Algorithm):
         X = train.X if labelled.all() else train.X[labelled]
         name = task.targets[number]
         if len(y) < _MIN_LABELS:
-            raise InvalidInput(f"target {name!r} has {len(y)} labelled training rows")
+            raise InvalidInput(
+                f"target {name!r} has {len(y)} labelled training rows",
+                code="no_labels" if not len(y) else "too_few_rows",
+            )
         seen = tuple(int(c) for c in np.unique(y)) if task.is_classification else ()
         if len(seen) == 1:
             if len(task.targets) == 1:
                 raise InvalidInput(
                     f"every training row of {name!r} is of one class",
+                    code="one_class",
                     remedy="Give rows of at least two classes, or use a stratified split.",
                 )
             return Fitted(estimator=None, seen=seen)

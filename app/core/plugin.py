@@ -4,7 +4,8 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from app.core.errors import FieldError, InvalidInput
+from app.core.errors import InvalidInput
+from app.core.validation import field_errors, suggestions
 
 
 class PluginParams(BaseModel):
@@ -40,17 +41,12 @@ class Plugin:
             return cls.Params.model_validate(values)
         except ValidationError as error:
             known = ", ".join(cls.Params.model_fields) or "none"
+            meant = suggestions(error.errors(), cls.Params)
             raise InvalidInput(
                 f"the parameters of {cls.name!r} are not valid",
-                remedy=f"Known parameters: {known}.",
-                errors=[
-                    FieldError(
-                        pointer="/" + "/".join(str(part) for part in item["loc"]),
-                        code=item["type"],
-                        detail=item["msg"],
-                    )
-                    for item in error.errors()
-                ],
+                code="invalid_parameters",
+                remedy=" ".join([*meant, f"Known parameters: {known}."]),
+                errors=field_errors(error.errors(), cls.Params),
             ) from error
 
     @classmethod

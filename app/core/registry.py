@@ -5,7 +5,6 @@ Folders named in the setting RETORT_PLUGIN_PATHS are scanned too, so that a site
 without touching this code (files of `<folder>/<package leaf>/`, e.g. `plugins/algorithms/my.py`).
 """
 
-import difflib
 import importlib
 import importlib.util
 import pkgutil
@@ -16,6 +15,7 @@ from threading import RLock
 from typing import Generic, Protocol, TypeVar
 
 from app.core.errors import UnknownName
+from app.core.names import nearest_first, shown
 from app.core.settings import get_settings
 
 
@@ -62,8 +62,8 @@ class Registry(Generic[PluginT]):
         cls = self._classes.get(name) or self._classes.get(self._aliases.get(name.lower(), ""))
         if cls is None:
             raise UnknownName(
-                f"there is no {self.kind} called {name!r}",
-                remedy=f"Use one of: {', '.join(self._nearest_first(name))}.",
+                f"there is no {self.kind} called {shown(name)}",
+                remedy=f"Use one of: {', '.join(nearest_first(name, self._classes))}.",
             )
         return cls
 
@@ -74,11 +74,6 @@ class Registry(Generic[PluginT]):
     def __iter__(self) -> Iterator[PluginT]:
         self._scan()
         return iter([self._classes[name] for name in sorted(self._classes)])
-
-    def _nearest_first(self, name: str) -> list[str]:
-        names = sorted(self._classes)
-        near = difflib.get_close_matches(name, names, n=3)
-        return near + [n for n in names if n not in near]
 
     def _scan(self) -> None:
         with self._lock:

@@ -1,6 +1,5 @@
 """Data sets in Postgres, and as values for the work that reads them."""
 
-import difflib
 import re
 from dataclasses import dataclass
 from functools import cached_property
@@ -11,12 +10,14 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
 from app.core.errors import InvalidInput, NotFound
+from app.core.names import listed, shown
 from app.db.datasets import DatasetRow
 from app.resources import Resources
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_MAX_DIGITS = 9
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -24,7 +25,9 @@ def resolve_dataset(session: Session, project_id: UUID, ref: str) -> DatasetRow:
     """`id` | `name` (its newest version) | `name:3`. Raises NotFound with the nearest names."""
     row = _find(session, project_id, ref)
     if row is None:
-        raise NotFound(f"there is no data set {ref!r}", remedy=_nearest(session, project_id, ref))
+        raise NotFound(
+            f"there is no data set {shown(ref)}", remedy=_nearest(session, project_id, ref)
+        )
     return row
 
 
@@ -35,10 +38,15 @@ def _find(session: Session, project_id: UUID, ref: str) -> DatasetRow | None:
     name, _, number = ref.partition(":")
     query = select(DatasetRow).where(DatasetRow.project_id == project_id, DatasetRow.name == name)
     if number:
-        if not number.isdigit():
+        if not is_version(number):
             return None
         query = query.where(DatasetRow.number == int(number))
     return session.scalar(query.order_by(DatasetRow.number.desc()).limit(1))
+
+
+def is_version(number: str) -> bool:
+    """A version number that the database can hold."""
+    return number.isascii() and number.isdigit() and len(number) <= _MAX_DIGITS
 
 
 def _nearest(session: Session, project_id: UUID, ref: str) -> str:
@@ -47,8 +55,8 @@ def _nearest(session: Session, project_id: UUID, ref: str) -> str:
     ).all()
     if not names:
         return "There is no data set yet: upload a file, then POST /api/v1/datasets."
-    near = difflib.get_close_matches(ref, names, n=3) or sorted(names)[:5]
-    return f"Known data sets: {', '.join(near)}. List them: GET /api/v1/datasets."
+    known = listed(ref.partition(":")[0], names, most=5)
+    return f"Known data sets: {known}. List them: GET /api/v1/datasets."
 
 
 def create_dataset(
@@ -131,6 +139,7 @@ def load_dataset(resources: Resources, dataset_id: UUID) -> Dataset:
     if row.manifest_key is None or row.sha256 is None:
         raise InvalidInput(
             f"the data set {row.name}:{row.number} is not ready",
+            code="dataset_not_ready",
             remedy="Wait for its ingest job, or name that job in `needs`.",
         )
     return Dataset(

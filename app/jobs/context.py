@@ -24,8 +24,6 @@ class Drained(RetortError):
     """The worker is shutting down: the job goes back to its queue, no attempt is spent."""
 
     code = "drained"
-    title = "The worker is shutting down"
-    remedy = "Nothing to do: another worker takes the job."
 
 
 class HeartbeatThread:

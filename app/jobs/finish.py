@@ -18,7 +18,7 @@ from app.core.work import Outcome
 from app.db.database import Cursor, Database, cursor_of
 from app.jobs.model import Job
 from app.jobs.needs import settle_waiting
-from app.jobs.outages import is_outage
+from app.jobs.outages import is_outage, service_of
 from app.jobs.states import Trigger
 from app.jobs.transition import FINISH, RELEASE, end_attempt, transition
 
@@ -111,14 +111,14 @@ def problem_of(error: BaseException) -> Problem:
         return error.problem()
     if isinstance(error, MemoryError):
         return InternalError(
-            "the job needed more memory than the worker has",
-            code="out_of_memory",
-            remedy="Use fewer rows or features, or a worker with more memory.",
+            "the job needed more memory than the worker has", code="out_of_memory"
         ).problem()
     if is_outage(error):
-        return Retryable(f"a service did not answer ({type(error).__name__})").problem()
+        return Retryable(f"{service_of(error)} did not answer").problem()
     return InternalError(
-        f"unexpected {type(error).__name__}; the worker's log has the trace"
+        "the work failed for a reason of ours",
+        remedy="Retry the job; if it fails again, tell the operator its id: the worker's log has "
+        "the trace.",
     ).problem()
 
 

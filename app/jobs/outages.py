@@ -16,6 +16,17 @@ _DISK = frozenset(
 )
 
 
+def service_of(error: BaseException) -> str:
+    """Which part failed, in words that name no host and no path."""
+    if isinstance(error, psycopg.Error | sqlalchemy.exc.SQLAlchemyError):
+        return "the database"
+    if isinstance(error, redis.RedisError):
+        return "the queue"
+    if isinstance(error, OSError) and error.errno in _DISK:
+        return "the disk"
+    return "a service"
+
+
 def is_outage(error: BaseException) -> bool:
     """Connections, servers and disks fail and come back; anything else stays wrong."""
     if isinstance(error, Retryable | ConnectionError | TimeoutError):

@@ -8,7 +8,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
-from app.core.errors import IdempotencyInProgress, IdempotencyMismatch, NotFound
+from app.core.errors import FieldError, IdempotencyInProgress, IdempotencyMismatch, NotFound
 from app.core.ids import new_id
 from app.db.database import Cursor, Database, cursor_of
 from app.jobs.model import JOB_COLUMNS, Job
@@ -163,7 +163,18 @@ def _insert_needs(cursor: Cursor, new: NewJob) -> None:
     known = {row["id"] for row in cursor.fetchall()}
     missing = [need for need in new.needs if need not in known]
     if missing:
-        raise NotFound(f"there is no job {missing[0]} that this one could need")
+        raise NotFound(
+            f"there is no job {missing[0]} that this one could need",
+            remedy="Name jobs that exist: GET /api/v1/jobs lists them.",
+            errors=[
+                FieldError(
+                    pointer=f"/needs/{new.needs.index(need)}",
+                    code="not_found",
+                    detail=f"there is no job {need}",
+                )
+                for need in missing
+            ],
+        )
     cursor.executemany(
         "INSERT INTO job_needs (job_id, needs_job_id) VALUES (%s, %s) ON CONFLICT DO NOTHING",
         [(new.id, need) for need in new.needs],

@@ -1,10 +1,9 @@
 """evaluate: a model version measured on labelled rows."""
 
-import difflib
-
 from sqlalchemy.orm import Session
 
 from app.core.errors import InvalidInput, UnknownName
+from app.core.names import listed, shown
 from app.evaluation.params import EvaluateParams
 from app.jobs.submit import Attach, NewJob, with_params
 from app.kinds.base import JobKind, no_attach
@@ -36,11 +35,10 @@ def resolve(
 def _check_targets(known: list[str], params: EvaluateParams) -> None:
     for number, name in enumerate(params.targets):
         if name not in known:
-            near = difflib.get_close_matches(name, known, n=3) or known[:20]
             with field(f"/params/targets/{number}"):
                 raise UnknownName(
-                    f"the model does not predict {name!r}",
-                    remedy=f"It predicts: {', '.join(map(repr, near))}.",
+                    f"the model does not predict {shown(name)}",
+                    remedy=f"It predicts, the nearest first: {listed(name, known)}.",
                 )
 
 

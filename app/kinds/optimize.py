@@ -35,7 +35,8 @@ def resolve(
         with field("/params/n_trials"):
             raise InvalidInput(
                 f"{params.n_trials} trials are more than the {limit} allowed here",
-                remedy="Ask for fewer trials, or the operator for a higher MAX_TRIALS.",
+                code="too_many_trials",
+                remedy=f"Ask for {limit} or fewer, or the operator for a higher MAX_TRIALS.",
             )
     new = need_dataset(session, new, params.dataset)
     return no_attach(choose_queue(resources, new, algorithm, params))

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 from app.algorithms.base import Algorithm, algorithms
 from app.core.errors import FieldError, InvalidInput, NotFound, RetortError
 from app.core.requests import PluginSpec
-from app.datasets.records import resolve_dataset
+from app.datasets.records import is_version, resolve_dataset
 from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.db.jobs import JobRow
@@ -57,7 +57,9 @@ def check_algorithm(spec: PluginSpec, task: str, pointer: str) -> type[Algorithm
         if task != "auto" and task not in algorithm.tasks:
             raise InvalidInput(
                 f"{algorithm.name} does not do {task}",
-                remedy=f"It does {', '.join(sorted(algorithm.tasks))}; see /api/v1/catalog.",
+                code="task_mismatch",
+                remedy=f"It does {', '.join(sorted(algorithm.tasks))}; for {task} use one of: "
+                f"{', '.join(a.name for a in algorithms if task in a.tasks)}.",
             )
         return algorithm
 
@@ -72,6 +74,7 @@ def need_dataset(session: Session, new: NewJob, ref: str) -> NewJob:
         if row["job_state"] in (JobState.FAILED, JobState.CANCELLED):
             raise InvalidInput(
                 f"the dataset {row['name']}:{row['number']} could not be ingested",
+                code="dataset_failed",
                 remedy=f"See the error of job {row['job_id']}; ingest a corrected file.",
             )
         return replace(new, needs=(*new.needs, row["job_id"]))
@@ -89,7 +92,7 @@ ORDER BY d.number DESC LIMIT 1
 def _find_dataset(session: Session, new: NewJob, ref: str) -> dict[str, Any]:
     """By plain SQL: this is on the way of every training that is accepted."""
     name, _, number = ref.partition(":")
-    if number and not number.isdigit():
+    if number and not is_version(number):
         name, number = "", ""
     cursor = cursor_of(session)
     values = {"project_id": new.project_id, "name": name, "number": int(number or 0) or None}

@@ -4,9 +4,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from app.core.errors import FieldError, InvalidInput
-from app.core.json_values import escape
+from app.core.errors import InvalidInput
 from app.core.requests import RequestModel
+from app.core.validation import field_errors, suggestions
 from app.kinds.base import JobKind
 
 
@@ -15,20 +15,12 @@ def parse_params(kind: JobKind, values: dict[str, Any], pointer: str = "/params"
     try:
         return kind.params.model_validate(values)
     except ValidationError as error:
-        wrong = field_errors(error, pointer)
+        wrong = field_errors(error.errors(), kind.params, prefix=pointer)
+        meant = suggestions(error.errors(), kind.params)
         raise InvalidInput(
             f"the params of this {kind.name} job are not valid: "
             + "; ".join(f"{one['pointer']}: {one['detail']}" for one in wrong[:5]),
+            code="invalid_request",
+            remedy=" ".join(meant) or None,
             errors=wrong,
         ) from error
-
-
-def field_errors(error: ValidationError, pointer: str) -> list[FieldError]:
-    return [
-        FieldError(
-            pointer="/".join([pointer, *(escape(part) for part in item["loc"])]),
-            code=item["type"],
-            detail=item["msg"],
-        )
-        for item in error.errors()
-    ]

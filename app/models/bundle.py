@@ -148,6 +148,7 @@ class ModelBundle:
         if bundle.feature_set.key != manifest.feature_set_key:
             raise InvalidInput(
                 "the model's features are computed differently by this version of the product",
+                code="model_outdated",
                 remedy="Train the model again.",
             )
         return bundle

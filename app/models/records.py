@@ -1,6 +1,5 @@
 """Model versions and aliases in Postgres."""
 
-import difflib
 from collections.abc import Sequence
 from uuid import UUID
 
@@ -8,6 +7,7 @@ from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
 from app.core.errors import InvalidInput, NotFound
+from app.core.names import listed, shown
 from app.db.models import AliasRow, ModelVersionRow
 from app.models.reference import ModelReference, parse_model_ref
 
@@ -20,7 +20,9 @@ def resolve_model(session: Session, project_id: UUID, ref: str) -> ModelVersionR
     reference = parse_model_ref(ref)
     row = _find(session, project_id, reference)
     if row is None:
-        raise NotFound(f"there is no model {ref!r}", remedy=_nearest(session, project_id, ref))
+        raise NotFound(
+            f"there is no model {shown(ref)}", remedy=_nearest(session, project_id, reference)
+        )
     return row
 
 
@@ -50,14 +52,34 @@ def _versions(project_id: UUID, name: str | None) -> Select[ModelVersionRow]:
     )
 
 
-def _nearest(session: Session, project_id: UUID, ref: str) -> str:
+def _nearest(session: Session, project_id: UUID, ref: ModelReference) -> str:
     names = session.scalars(
         select(ModelVersionRow.name).where(ModelVersionRow.project_id == project_id).distinct()
     ).all()
     if not names:
         return "There is no model yet: train one (POST /api/v1/jobs, kind train)."
-    near = difflib.get_close_matches(ref, names, n=3) or sorted(names)[:5]
-    return f"Known models: {', '.join(near)}. List them: GET /api/v1/models."
+    if ref.name is not None and ref.name in names:
+        return f"{ref.name} exists: {_of_name(session, project_id, ref.name)}."
+    known = listed(ref.name or "", names, most=5)
+    return f"Known models: {known}. List them: GET /api/v1/models."
+
+
+def _of_name(session: Session, project_id: UUID, name: str) -> str:
+    """The versions and aliases that `name` has."""
+    numbers = session.scalars(
+        _versions(project_id, name)
+        .with_only_columns(ModelVersionRow.number)
+        .order_by(ModelVersionRow.number.desc())
+        .limit(5)
+    ).all()
+    aliases = session.scalars(
+        select(AliasRow.alias)
+        .where(AliasRow.project_id == project_id, AliasRow.name == name)
+        .order_by(AliasRow.alias)
+        .limit(5)
+    ).all()
+    known = [f"{name}:{number}" for number in numbers] + [f"{name}@{alias}" for alias in aliases]
+    return ", ".join(known) or "all of its versions are archived"
 
 
 def next_number(session: Session, project_id: UUID, name: str) -> int:
@@ -79,7 +101,7 @@ def set_alias(
 ) -> AliasRow:
     """Point `alias` of the model's name to it."""
     if model.state == "archived":
-        raise InvalidInput("an archived version cannot be promoted")
+        raise InvalidInput("an archived version cannot be promoted", code="model_archived")
     row = session.get(AliasRow, (model.project_id, model.name, alias))
     if row is None:
         row = AliasRow(project_id=model.project_id, name=model.name, alias=alias)

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.core.errors import InvalidInput
+from app.core.names import shown
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SLUG = r"[a-z0-9][a-z0-9._-]{0,62}"
-_PATTERN = re.compile(rf"(?P<name>{_SLUG})(?::(?P<number>[1-9]\d*)|@(?P<alias>{_SLUG}))?")
+_PATTERN = re.compile(rf"(?P<name>{_SLUG})(?::(?P<number>[1-9][0-9]{0, 8})|@(?P<alias>{_SLUG}))?")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +31,8 @@ def parse_model_ref(text: str) -> ModelReference:
     match = _PATTERN.fullmatch(text)
     if match is None:
         raise InvalidInput(
-            f"{text!r} does not name a model",
+            f"{shown(text)} does not name a model",
+            code="invalid_reference",
             remedy="Write an id, `name`, `name:3` or `name@alias`.",
         )
     number = match["number"]

@@ -4,6 +4,7 @@ import numpy as np
 from pydantic import Field
 
 from app.core.errors import InvalidInput
+from app.core.names import nearest_first, shown
 from app.core.plugin import PluginParams
 from app.splitters.base import Split, SplitInput, Splitter, splitters
 
@@ -36,7 +37,8 @@ class ColumnSplitter(Splitter):
         del seed
         if rows.column is None:
             raise InvalidInput(
-                f"the data set has no column {self.params.column!r}",
+                f"the data set has no split column {shown(self.params.column)}",
+                code="bad_split_column",
                 remedy="Give it the role `split` when you ingest the file.",
             )
         parts = np.array([self._part(row, cell) for row, cell in enumerate(rows.column)])
@@ -46,6 +48,7 @@ class ColumnSplitter(Splitter):
         if not len(train) or not len(test):
             raise InvalidInput(
                 f"column {self.params.column!r} names no train or no test row",
+                code="bad_split_column",
                 remedy="Both words must occur: train and test (validation may).",
             )
         return Split(train=train, validation=validation, test=test)
@@ -56,7 +59,8 @@ class ColumnSplitter(Splitter):
             return -1
         if word not in _WORDS:
             raise InvalidInput(
-                f"row {row + 1} of column {self.params.column!r} says {cell!r}",
-                remedy=f"Use one of: {', '.join(_WORDS)}.",
+                f"row {row + 1} of column {self.params.column!r} says {shown(cell)}",
+                code="bad_split_column",
+                remedy=f"Use one of: {', '.join(nearest_first(word, _WORDS))}.",
             )
         return _WORDS[word]

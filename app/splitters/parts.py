@@ -12,6 +12,7 @@ def require_rows(rows: SplitInput) -> None:
     if len(rows.smiles) < MIN_ROWS:
         raise InvalidInput(
             f"{len(rows.smiles)} rows are too few to split",
+            code="too_few_rows",
             remedy=f"Give at least {MIN_ROWS} rows with a target.",
         )
 

@@ -39,6 +39,7 @@ class ScaffoldSplitter(Splitter):
         if not parts[2] or not parts[0]:
             raise InvalidInput(
                 "the molecules share too few scaffolds for a scaffold split",
+                code="too_few_scaffolds",
                 remedy="Use the random or stratified split.",
             )
         train, validation, test = (np.sort(np.asarray(part, dtype=np.int64)) for part in parts)

@@ -10,8 +10,8 @@ class Storage(Protocol):
     """Keys are relative POSIX paths (`models/<id>/manifest.json`), checked against traversal.
 
     Guarantees: a write is atomic (a reader sees all of it or nothing) and durable when the call
-    returns; a blob is never changed in place; reading a missing key raises NotFound; an outage
-    (no space, no network) raises Retryable.
+    returns; a blob is never changed in place; reading a missing key raises ContentMissing; an
+    outage (no space, no network) raises Retryable.
     """
 
     def write(self, key: str, data: bytes) -> None: ...

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
-from app.core.errors import InvalidInput, NotFound, Retryable
+from app.core.errors import ContentMissing, InvalidInput, Retryable
 
 
 def check_key(key: str) -> str:
@@ -99,10 +99,10 @@ class LocalStorage:
             self._path(key).unlink(missing_ok=True)
         return len(keys)
 
-    def _missing(self, key: str) -> NotFound | Retryable:
+    def _missing(self, key: str) -> ContentMissing | Retryable:
         """When the folder that we used is gone (not mounted), nothing can be said of a blob."""
         if self._root.is_dir() or not self._used:
-            return NotFound(f"there is no blob {key}")
+            return ContentMissing.of(key)
         return Retryable("the blob store's folder is not there")
 
     def _path(self, key: str) -> Path:

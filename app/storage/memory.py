@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from app.core.errors import NotFound
+from app.core.errors import ContentMissing
 from app.storage.local import check_key
 
 
@@ -36,7 +36,7 @@ class MemoryStorage:
 
     def read(self, key: str) -> bytes:
         if key not in self._blobs:
-            raise NotFound(f"there is no blob {key}")
+            raise ContentMissing.of(key)
         return self._blobs[key]
 
     def open(self, key: str) -> BinaryIO:

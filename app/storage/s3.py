@@ -8,7 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
-from app.core.errors import NotFound, Retryable
+from app.core.errors import ContentMissing, Retryable
 from app.core.settings import Settings
 from app.storage.local import check_key
 
@@ -88,7 +88,7 @@ class S3Storage:
     def exists(self, key: str) -> bool:
         try:
             self._head(key)
-        except NotFound:
+        except ContentMissing:
             return False
         return True
 
@@ -137,9 +137,8 @@ class S3Storage:
             yield
         except ClientError as error:
             if error.response["Error"]["Code"] in _MISSING:
-                raise NotFound(f"there is no blob {key}") from error
+                raise ContentMissing.of(key) from error
             code = error.response["Error"]["Code"]
             raise Retryable(f"the blob store refuses: {code}") from error
         except (BotoCoreError, OSError) as error:
-            name = type(error).__name__
-            raise Retryable(f"the blob store does not answer: {name}") from error
+            raise Retryable("the blob store does not answer") from error

@@ -1,6 +1,5 @@
 """From a data set's target columns to y: numbers, or class indices, NaN where there is no label."""
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, TaskType
 from app.core.errors import InvalidInput, UnknownName
+from app.core.names import listed, shown
 from app.datasets.numbers import is_number
 from app.datasets.records import Dataset
 from app.training.params import LearnSpec
@@ -30,6 +30,7 @@ def read_labels(dataset: Dataset, spec: LearnSpec) -> Labels:
     if not targets:
         raise InvalidInput(
             f"the data set {dataset.ref} has no target column",
+            code="no_target",
             remedy='Name one: {"targets": ["<column>"]}, and give it the role target at ingest.',
         )
     columns = {name: _column(dataset, name) for name in targets}
@@ -38,6 +39,7 @@ def read_labels(dataset: Dataset, spec: LearnSpec) -> Labels:
         raise InvalidInput(
             "the targets are of different kinds: "
             + ", ".join(f"{name} ({kind})" for name, kind in list(types.items())[:10]),
+            code="mixed_targets",
             remedy="Train numbers and classes as separate models, or set `task`.",
         )
     task: TaskType = types[targets[0]]
@@ -56,14 +58,15 @@ def _column(dataset: Dataset, name: str) -> list[Any]:
     role = {column["name"]: column["role"] for column in dataset.columns}.get(name)
     if role is None or name not in dataset.table.column_names:
         known = dataset.named("target")
-        near = difflib.get_close_matches(name, known, n=3) or known[:20]
         raise UnknownName(
-            f"the data set {dataset.ref} has no target column {name!r}",
-            remedy=f"Its target columns are: {', '.join(map(repr, near))}.",
+            f"the data set {dataset.ref} has no target column {shown(name)}",
+            remedy=f"Its target columns are, the nearest first: {listed(name, known)}."
+            if known
+            else "It has none: give a column the role target at ingest.",
         )
     values = dataset.column(name)
     if all(value is None for value in values):
-        raise InvalidInput(f"the target {name!r} has no label at all")
+        raise InvalidInput(f"the target {name!r} has no label at all", code="no_labels")
     return values
 
 
@@ -79,13 +82,14 @@ def _numbers(name: str, values: Sequence[Any]) -> NDArray[np.float64]:
     if not all(isinstance(value, float) or is_number(value) for value in known):
         raise InvalidInput(
             f"the target {name!r} holds words, so it cannot be a regression",
+            code="target_not_numeric",
             remedy='Set "task": "binary" or "multiclass", or leave it out.',
         )
     y = np.array([np.nan if value is None else float(value) for value in values])
     if np.nanmin(y) == np.nanmax(y):
         raise InvalidInput(
             f"the target {name!r} is constant: there is nothing to learn",
-            remedy="Choose a column whose values differ.",
+            code="constant_target",
         )
     return y
 
@@ -101,6 +105,7 @@ def _classes(name: str, values: Sequence[Any]) -> tuple[str, ...]:
     if len(found) > _MAX_CLASSES:
         raise InvalidInput(
             f"the target {name!r} has {len(found)} different values",
+            code="too_many_classes",
             remedy='Is it a number? Then set "task": "regression".',
         )
     return tuple(found)

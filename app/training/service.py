@@ -127,6 +127,7 @@ def _algorithm(params: TrainParams, task: str) -> Algorithm:
     if task not in algorithm.tasks:
         raise InvalidInput(
             f"{algorithm.name} does not do {task}, which the targets ask for",
+            code="task_mismatch",
             remedy=f"Choose another algorithm, e.g. {_algorithms_for(task)}.",
         )
     return algorithm

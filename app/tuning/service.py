@@ -150,7 +150,9 @@ def _trial(
         raise
     if not np.isfinite(value):
         _tell_failed(study, trial)
-        raise InvalidInput(f"trial {number}: {metric.name} is defined on no fold")
+        raise InvalidInput(
+            f"trial {number}: {metric.name} is defined on no fold", code="metric_undefined"
+        )
     study.tell(trial, value)
     context.event("metric", {"trial": number, "value": value, "metric": metric.name})
     return number
@@ -230,6 +232,7 @@ def _metric(params: OptimizeParams, task: str) -> Metric:
     if task not in metric.tasks:
         raise InvalidInput(
             f"{metric.name} does not measure {task}",
+            code="task_mismatch",
             remedy=f"Use one of: {', '.join(m.name for m in metrics if task in m.tasks)}.",
         )
     return metric
@@ -238,6 +241,8 @@ def _metric(params: OptimizeParams, task: str) -> Metric:
 def _algorithm(params: OptimizeParams, values: dict[str, Any], task: str) -> Algorithm:
     cls = algorithms.get(params.algorithm)
     if task not in cls.tasks:
-        raise InvalidInput(f"{cls.name} does not do {task}, which the targets ask for")
+        raise InvalidInput(
+            f"{cls.name} does not do {task}, which the targets ask for", code="task_mismatch"
+        )
     algorithm: Algorithm = cls.from_values(values)
     return algorithm

@@ -67,8 +67,7 @@ def best_trial(study: Any) -> Any:
     """Raises InvalidInput when no trial has ended well."""
     if not finished(study):
         raise InvalidInput(
-            "no trial ended well, so there are no best parameters",
-            remedy="See the job's events for what each trial said.",
+            "no trial ended well, so there are no best parameters", code="no_trial_succeeded"
         )
     return study.best_trial
 

@@ -21,7 +21,7 @@ from app.jobs.finish import succeed
 from app.jobs.store import list_jobs
 from workers.queues import redis_list
 
-OPEN_ROUTES = {"/health/live", "/health/ready"}
+OPEN_ROUTES = {"/health/live", "/health/ready", "/problems", "/problems/{code}"}
 OWNER = Owner(worker="test", pid=1)
 
 
@@ -100,7 +100,7 @@ def test_an_expired_or_revoked_key_is_refused(resources):
     from api.main import create_api
 
     with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        for column in ("revoked_at", "expires_at"):
+        for column, code in (("revoked_at", "key_revoked"), ("expires_at", "key_expired")):
             with resources.database.session() as session:
                 key = create_key(session, name=column)
             with resources.database.cursor() as cursor:
@@ -109,7 +109,10 @@ def test_an_expired_or_revoked_key_is_refused(resources):
                     (key.id,),
                 )
             response = client.get("jobs", headers={"Authorization": f"Bearer {key.text}"})
-            problem(response, 401, "unauthorized")
+            problem(response, 401, code)
+            guessed = f"{key.text[:12]}{'a' * 43}"
+            response = client.get("jobs", headers={"Authorization": f"Bearer {guessed}"})
+            problem(response, 401, "unauthorized")  # nothing is told to who only knows the prefix
 
 
 def test_secrets_are_stored_as_hashes(resources):
@@ -201,7 +204,7 @@ def test_filters_and_a_strange_cursor(api, ingest):
     api.post("jobs", json=ingest | {"labels": {"n": "2"}})
     found = api.get("jobs", params={"label": "n:2", "kind": "ingest", "state": "queued"}).json()
     assert [job["labels"] for job in found["items"]] == [{"n": "2"}]
-    problem(api.get("jobs", params={"cursor": "nonsense!"}), 422, "invalid_input")
+    problem(api.get("jobs", params={"cursor": "nonsense!"}), 422, "invalid_cursor")
 
 
 def test_an_unchanged_job_is_not_sent_again(api, ingest, resources):
@@ -284,7 +287,7 @@ def test_cancel_and_retry_and_rerun(api, ingest):
     assert again["params"]["duplicates"] == "keep_all"
     assert again["params"]["name"] == "mols"
     wrong = api.post(f"jobs/{job['id']}/rerun", json={"params": {"duplicates": "never"}})
-    assert problem(wrong, 422, "invalid_input")["errors"][0]["pointer"] == "/params/duplicates"
+    assert problem(wrong, 422, "invalid_request")["errors"][0]["pointer"] == "/params/duplicates"
 
 
 def test_a_job_waits_for_the_dataset_that_it_needs(api, file_id):
@@ -298,7 +301,7 @@ def test_a_job_waits_for_the_dataset_that_it_needs(api, file_id):
     api.post(f"jobs/{dataset['job_id']}/cancel")
     assert api.get(f"jobs/{job['id']}").json()["error"]["code"] == "dependency_failed"
     assert api.get("datasets/mols").json()["state"] == "failed"
-    problem(api.get("datasets/mols/report"), 409, "conflict")
+    problem(api.get("datasets/mols/report"), 409, "dataset_not_ready")
 
 
 def test_other_projects_are_not_there(api, ingest, resources):
@@ -378,20 +381,20 @@ def train(**params):
         (train(split={"name": "scafold"}), "unknown_name", "/params/split", "scaffold"),
         (
             train(algorithm={"name": "ridge", "params": {"alfa": 1}}),
-            "invalid_input",
+            "invalid_parameters",
             "/params/algorithm/alfa",
             "alpha",
         ),
         (
             train(algorithm={"name": "ridge"}, task="binary"),
-            "invalid_input",
+            "task_mismatch",
             "/params/algorithm",
             "regr",
         ),
         (train(dataset="molz"), "not_found", "/params/dataset", "mols"),
         (
             {"kind": "optimize", "params": {"dataset": "mols", "n_trials": 100_000}},
-            "invalid_input",
+            "too_many_trials",
             "/params/n_trials",
             "MAX_TRIALS",
         ),
@@ -417,15 +420,17 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest(
 
 def test_predictions_without_a_model_with_too_many_inputs_and_without_a_worker(api):
     problem(api.post("predictions", json={"model": "x", "inputs": ["C"]}), 404, "not_found")
-    problem(api.post("predictions", json={"model": "a b", "inputs": ["C"]}), 422, "invalid_input")
+    problem(
+        api.post("predictions", json={"model": "a b", "inputs": ["C"]}), 422, "invalid_reference"
+    )
     many = api.post("predictions", json={"model": "x", "inputs": ["C"] * 101})
     assert "predict" in problem(many, 422, "too_many_inputs")["remedy"]
 
 
 def test_unknown_routes_and_methods(api):
-    problem(api.get("nothing"), 404, "not_found")
+    problem(api.get("nothing"), 404, "unknown_route")
     problem(api.delete("jobs"), 405, "method_not_allowed")
-    problem(api.post("jobs", content=b"{not json"), 422, "invalid_request")
+    problem(api.post("jobs", content=b"{not json"), 415, "unsupported_media_type")
     problem(api.get(f"jobs/{new_id()}"), 404, "not_found")
     problem(api.get("jobs/not-an-id"), 422, "invalid_request")
 

@@ -334,10 +334,11 @@ def _check_labels(task: LearningTask, train: Examples) -> None:
         labels = train.y[:, number]
         seen = np.unique(labels[np.isfinite(labels)])
         if not len(seen):
-            raise InvalidInput(f"target {target!r} has no labelled training row")
+            raise InvalidInput(f"target {target!r} has no labelled training row", code="no_labels")
         if task.is_classification and len(seen) < _MIN_CLASSES and len(task.targets) == 1:
             raise InvalidInput(
                 f"every training row of {target!r} is of one class",
+                code="one_class",
                 remedy="Give rows of at least two classes, or use a stratified split.",
             )
 

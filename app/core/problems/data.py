@@ -1,0 +1,166 @@
+"""Problems of files and data sets."""
+
+from app.core.problems.base import ProblemType
+
+PROBLEMS = (
+    ProblemType(
+        code="empty_file",
+        title="The file is empty",
+        category="invalid",
+        cause="The file has no bytes, or only blanks and line ends.",
+        remedy="Upload a table or SDF file with rows.",
+    ),
+    ProblemType(
+        code="not_a_table",
+        title="The file is not a table",
+        category="invalid",
+        cause="The file is binary and of no format that is read.",
+        remedy="Export it as CSV (UTF-8) or SDF; gzip is welcome.",
+    ),
+    ProblemType(
+        code="damaged_file",
+        title="The file is damaged",
+        category="invalid",
+        cause="The compressed stream ends too early or its checksum is wrong, or the text stops "
+        "being a table at the named row (an open quote, a cell of many megabytes).",
+        remedy="Compress or export it again and upload it; check quotes near the named row.",
+    ),
+    ProblemType(
+        code="no_header",
+        title="The file names no columns",
+        category="invalid",
+        cause="The first line is blank or holds only separators.",
+        remedy="Begin with a header line that names the columns.",
+    ),
+    ProblemType(
+        code="no_rows",
+        title="The file has no data row",
+        category="invalid",
+        cause="There is a header, and nothing below it; or an SDF without a record.",
+        remedy="Add at least one row below the header; each SDF record ends with `$$$$`.",
+    ),
+    ProblemType(
+        code="no_structure_column",
+        title="No column holds structures",
+        category="invalid",
+        cause="No column reads as SMILES in at least half of the first rows.",
+        remedy='Name the column: `"roles": {"<column>": "smiles"}`.',
+        example="a,b\n1,2",
+    ),
+    ProblemType(
+        code="no_usable_column",
+        title="No column can be learned from",
+        category="invalid",
+        cause="A table needs a column to learn and at least one to learn it from; the others are "
+        "empty, constant, identifiers or free text.",
+        remedy="Name the columns by `roles`, or give the file columns with numbers, classes or "
+        "dates.",
+    ),
+    ProblemType(
+        code="conflicting_roles",
+        title="The roles contradict each other",
+        category="invalid",
+        cause="A role that one column can have was given to two, e.g. smiles.",
+        remedy="Give that role to one column.",
+        example='"roles": {"smiles": "smiles", "SMILES_2": "smiles"}',
+    ),
+    ProblemType(
+        code="rows_refused",
+        title="Too many rows cannot be used",
+        category="invalid",
+        cause="All rows, or more than `max_bad_fraction` of them, were refused, each with a "
+        "reason; mostly the structures were read from the wrong column.",
+        remedy="Name another column by `roles`, correct the rows, or raise max_bad_fraction.",
+    ),
+    ProblemType(
+        code="dataset_not_ready",
+        title="The data set is not ready",
+        category="conflict",
+        cause="Its ingest job has not ended yet, or did not succeed.",
+        remedy="Wait for its ingest job, or name that job in `needs`.",
+    ),
+    ProblemType(
+        code="dataset_failed",
+        title="The data set could not be ingested",
+        category="invalid",
+        cause="The job that should have filled this version of the data set failed or was "
+        "cancelled.",
+        remedy="See the error of its ingest job; ingest a corrected file.",
+    ),
+    ProblemType(
+        code="hash_mismatch",
+        title="The bytes are not those that were announced",
+        category="invalid",
+        cause="The SHA-256 of what arrived differs from the one that was declared: it was damaged "
+        "on the way, or the file changed meanwhile.",
+        remedy="Send it again; declare the hash of the file as it is now.",
+    ),
+    ProblemType(
+        code="no_such_part",
+        title="The upload has no part of this number",
+        category="invalid",
+        cause="Parts are numbered from 1; size and `part_bytes` of the upload say how many there "
+        "are.",
+        remedy="Cut the file into parts of `part_bytes` and number them from 1.",
+    ),
+    ProblemType(
+        code="wrong_part_size",
+        title="The part has another size",
+        category="invalid",
+        cause="Every part has `part_bytes` bytes, the last one what is left.",
+        remedy="Cut the file into parts of `part_bytes` and send this one again.",
+    ),
+    ProblemType(
+        code="upload_incomplete",
+        title="Parts of the upload are missing",
+        category="invalid",
+        cause="The upload was to be completed before all of its parts had arrived.",
+        remedy="Send the parts named in errors, then complete the upload again.",
+    ),
+    ProblemType(
+        code="upload_completed",
+        title="The upload is complete already",
+        category="conflict",
+        cause="A part came with other bytes after the upload had been completed.",
+        remedy="Use the file that it made, or begin a new upload.",
+    ),
+    ProblemType(
+        code="upload_changed",
+        title="The upload changed while it was completed",
+        category="conflict",
+        cause="A part was replaced at the same moment.",
+        remedy="Complete the upload again when all parts are as they should be.",
+    ),
+    ProblemType(
+        code="upload_busy",
+        title="The upload is being completed",
+        category="conflict",
+        cause="Another request completes it right now.",
+        remedy="Send the same request again after the seconds named in Retry-After.",
+        retryable=True,
+    ),
+    ProblemType(
+        code="too_many_uploads",
+        title="Too many uploads are open",
+        category="too_many",
+        cause="Uploads that were begun hold space until they are completed, deleted or expired.",
+        remedy="Complete or delete some: GET /api/v1/files/uploads lists them.",
+        retryable=True,
+    ),
+    ProblemType(
+        code="range_not_satisfiable",
+        title="The file ends before that range",
+        category="range",
+        cause="The header Range asks for bytes that the file does not have.",
+        remedy="Ask for bytes within the size that Content-Range names.",
+    ),
+    ProblemType(
+        code="content_missing",
+        title="Stored content is missing",
+        category="fault",
+        cause="A file that the database knows is not in the blob store: it was deleted by hand, or "
+        "the store was restored from another time.",
+        remedy="Tell the operator the request or job id: `make verify` names what is missing, a "
+        "backup brings it back. Upload or train again if there is none.",
+    ),
+)

@@ -1,0 +1,59 @@
+"""Codes inside a problem or a job: of one field or row (`errors[].code`), and of warnings."""
+
+#: `errors[].code` of ours and of pydantic, which validates requests; a wrong name or reference in
+#: a field carries the problem's own code
+FIELD_CODES: dict[str, str] = {
+    "missing": "The field is required: add it.",
+    "extra_forbidden": "There is no such field: correct its name (the nearest is said) or leave "
+    "it out.",
+    "union_tag_invalid": "The field that chooses the form of the request (`kind`) has a value that "
+    "does not exist: take one of those listed.",
+    "union_tag_not_found": "The field that chooses the form of the request (`kind`) is missing.",
+    "literal_error": "The value is none of the allowed ones, which are listed, the nearest first.",
+    "enum": "The value is none of the allowed ones, which are listed, the nearest first.",
+    "string_type": "The value must be a text: put it in double quotes.",
+    "string_too_short": "The text is shorter than allowed.",
+    "string_too_long": "The text is longer than allowed.",
+    "string_pattern_mismatch": "The text has another form than the pattern that is named; names "
+    "are lower-case letters, digits, `.`, `_` and `-`.",
+    "int_type": "The value must be a whole number, without quotes.",
+    "int_parsing": "The value must be a whole number.",
+    "int_from_float": "The value must be a whole number.",
+    "float_type": "The value must be a number, without quotes.",
+    "float_parsing": "The value must be a number.",
+    "finite_number": "The value must be a finite number: no NaN, no infinity.",
+    "bool_type": "The value must be `true` or `false`.",
+    "bool_parsing": "The value must be `true` or `false`.",
+    "greater_than": "The number is too small.",
+    "greater_than_equal": "The number is too small.",
+    "less_than": "The number is too large.",
+    "less_than_equal": "The number is too large.",
+    "too_short": "The list has fewer entries than needed.",
+    "too_long": "The list has more entries than allowed.",
+    "list_type": "The value must be a list: `[...]`.",
+    "tuple_type": "The value must be a list: `[...]`.",
+    "dict_type": "The value must be an object: `{...}`.",
+    "model_type": "The value must be an object: `{...}`.",
+    "model_attributes_type": "The value must be an object: `{...}`.",
+    "uuid_parsing": "The value must be an id as the API gives it, e.g. "
+    "`019aa3b2-7c4e-7d11-9c5e-2f6a4c3b1d00`.",
+    "uuid_type": "The value must be an id as the API gives it.",
+    "datetime_from_date_parsing": "The value must be a time as in RFC 3339, e.g. "
+    "`2026-11-21T09:30:00Z`.",
+    "datetime_parsing": "The value must be a time as in RFC 3339, e.g. `2026-11-21T09:30:00Z`.",
+    "value_error": "The fields do not fit together; the sentence says how.",
+    "refused": "The row could not be used; the sentence says why (rows, not fields).",
+}
+
+#: `warnings[].code` of a job: it went on, and says so
+WARNING_CODES: dict[str, str] = {
+    "rows_without_features": "Some rows could not be described by numbers and were left out of "
+    "training. See the job's events; standardise or remove those structures.",
+    "trial_failed": "One set of parameters could not be trained; the study went on without it.",
+    "reading": "The file was read by an assumption that is named (encoding, separator, decimal "
+    "comma, roles): see that it is right, or say otherwise at ingest.",
+    "training_rows_evaluated": "The model was evaluated on rows that it had learned from, so the "
+    "figures flatter it. Those of its test rows say more.",
+    "no_gpu_worker": "The job asked for a GPU and no worker with one is alive; it waits. Start one "
+    'or send `"device": "auto"`.',
+}

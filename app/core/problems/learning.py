@@ -1,0 +1,150 @@
+"""Problems of training, tuning and models."""
+
+from app.core.problems.base import ProblemType
+
+PROBLEMS = (
+    ProblemType(
+        code="no_target",
+        title="There is no column to learn",
+        category="invalid",
+        cause="No column of the data set has the role target, and the request names none.",
+        remedy='Name one: `"targets": ["<column>"]`, and give it the role target at ingest.',
+    ),
+    ProblemType(
+        code="missing_target",
+        title="A column to compare with is missing",
+        category="invalid",
+        cause="The model predicts a target that the data set has no column for.",
+        remedy="Give the measured values the column name of the target and the role target at "
+        "ingest.",
+    ),
+    ProblemType(
+        code="no_labels",
+        title="A target has no label",
+        category="invalid",
+        cause="Every cell of the target is empty or no finite number (NaN and infinity count as "
+        "missing), or none of the rows that train has one.",
+        remedy="Fill in the column, or choose another target.",
+    ),
+    ProblemType(
+        code="constant_target",
+        title="The target is constant",
+        category="invalid",
+        cause="All labels are the same number: there is nothing to learn.",
+        remedy="Choose a column whose values differ.",
+    ),
+    ProblemType(
+        code="one_class",
+        title="The target has one class only",
+        category="invalid",
+        cause="All labels, or all of the rows that train, are of one class.",
+        remedy="Give rows of at least two classes, or use a stratified split.",
+    ),
+    ProblemType(
+        code="too_many_classes",
+        title="The target has too many classes",
+        category="invalid",
+        cause="More different values than a classifier can learn; often the column is a number.",
+        remedy='Is it a number? Then set `"task": "regression"`.',
+    ),
+    ProblemType(
+        code="target_not_numeric",
+        title="The target holds words",
+        category="invalid",
+        cause="A regression needs numbers, and cells of this column are none.",
+        remedy='Set `"task": "binary"` or `"multiclass"`, or leave it out.',
+    ),
+    ProblemType(
+        code="mixed_targets",
+        title="The targets are of different kinds",
+        category="invalid",
+        cause="One model learns numbers or classes, not both.",
+        remedy="Train numbers and classes as separate models, or set `task`.",
+    ),
+    ProblemType(
+        code="invalid_parameters",
+        title="The parameters are not valid",
+        category="invalid",
+        cause="A parameter of an algorithm, featurizer or splitter is unknown, of another type or "
+        "outside its limits.",
+        remedy="Correct the named parameters; GET /api/v1/catalog shows what each plug-in takes.",
+        example='{"algorithm": {"name": "ridge", "params": {"alfa": 1}}}',
+    ),
+    ProblemType(
+        code="task_mismatch",
+        title="The algorithm or metric is made for another task",
+        category="invalid",
+        cause="Some algorithms only do regression, some only classes; each metric measures one of "
+        "them.",
+        remedy="Choose one that fits; GET /api/v1/catalog lists the tasks of each.",
+        example='{"task": "binary", "algorithm": {"name": "ridge"}}',
+    ),
+    ProblemType(
+        code="too_few_rows",
+        title="There are too few rows",
+        category="invalid",
+        cause="The rows with a label cannot be divided into parts that train and test a model.",
+        remedy="Give more rows with a target.",
+    ),
+    ProblemType(
+        code="too_few_scaffolds",
+        title="The molecules share too few scaffolds",
+        category="invalid",
+        cause="A scaffold split keeps each scaffold on one side; with so few of them one side "
+        "stays empty.",
+        remedy="Use the random or stratified split.",
+    ),
+    ProblemType(
+        code="bad_split_column",
+        title="The split column cannot be used",
+        category="invalid",
+        cause="The column does not have the role split, or its cells are other words than train, "
+        "validation and test, or one of train and test never occurs.",
+        remedy="Give it the role `split` when you ingest the file, with the words train, "
+        "validation and test.",
+    ),
+    ProblemType(
+        code="too_many_trials",
+        title="More trials than allowed",
+        category="invalid",
+        cause="A study of this size is not allowed in this installation.",
+        remedy="Ask for fewer trials, or the operator for a higher MAX_TRIALS.",
+    ),
+    ProblemType(
+        code="no_trial_succeeded",
+        title="No trial ended well",
+        category="invalid",
+        cause="Every set of parameters failed, so there are no best ones.",
+        remedy="See the job's events for what each trial said.",
+    ),
+    ProblemType(
+        code="metric_undefined",
+        title="The metric is defined on no fold",
+        category="invalid",
+        cause="Every fold lacks what the metric needs, e.g. both classes among its rows.",
+        remedy="Give more rows, fewer folds, or choose another metric.",
+    ),
+    ProblemType(
+        code="model_altered",
+        title="A model file is not the one that was stored",
+        category="conflict",
+        cause="The SHA-256 of the file differs from the one in the model's manifest: it was edited "
+        "or damaged.",
+        remedy="Restore the file from a backup, or train the model again.",
+    ),
+    ProblemType(
+        code="model_outdated",
+        title="This version of the product computes the model's features differently",
+        category="conflict",
+        cause="A featurizer was changed since the model was trained, so its numbers would be "
+        "wrong.",
+        remedy="Train the model again.",
+    ),
+    ProblemType(
+        code="model_archived",
+        title="The model version is archived",
+        category="conflict",
+        cause="An archived version cannot be given an alias.",
+        remedy="Promote another version, or train a new one.",
+    ),
+)
