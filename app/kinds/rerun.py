@@ -101,4 +101,5 @@ def _refuse_resolved(patch: dict[str, Any]) -> None:
         for name in sorted(RESOLVED & patch.keys())
     ]
     if wrong:
-        raise InvalidInput(f"{wrong[0]['pointer']}: {wrong[0]['detail']}", errors=wrong)
+        detail = f"{wrong[0]['pointer']}: {wrong[0]['detail']}"
+        raise InvalidInput(detail, code="invalid_request", errors=wrong)

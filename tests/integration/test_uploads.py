@@ -326,7 +326,7 @@ def test_the_clean_up_forgets_old_uploads_and_no_other(api, resources):
         cursor.execute(
             "UPDATE uploads SET expires_at = now() - interval '1 s' WHERE id = %s", (old["id"],)
         )
-    problem(api.get("files/uploads", params={"cursor": "!"}), 422, "invalid_input")
+    problem(api.get("files/uploads", params={"cursor": "!"}), 422, "invalid_cursor")
     cleaned = clean_up_uploads(resources.database, resources.storage)
     assert cleaned == {"uploads": 1, "part_blobs": 1}
     problem(api.get(f"files/uploads/{old['id']}"), 404, "not_found")

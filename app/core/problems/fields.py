@@ -28,6 +28,7 @@ FIELD_CODES: dict[str, str] = {
     "greater_than_equal": "The number is too small.",
     "less_than": "The number is too large.",
     "less_than_equal": "The number is too large.",
+    "empty": "The object has no entry where at least one is needed.",
     "too_short": "The list has fewer entries than needed.",
     "too_long": "The list has more entries than allowed.",
     "list_type": "The value must be a list: `[...]`.",
@@ -42,6 +43,8 @@ FIELD_CODES: dict[str, str] = {
     "`2026-11-21T09:30:00Z`.",
     "datetime_parsing": "The value must be a time as in RFC 3339, e.g. `2026-11-21T09:30:00Z`.",
     "value_error": "The fields do not fit together; the sentence says how.",
+    "resolved_by_the_gateway": "The field is filled in when the job is accepted: leave it out and "
+    "name the data set, model or file.",
     "refused": "The row could not be used; the sentence says why (rows, not fields).",
 }
 

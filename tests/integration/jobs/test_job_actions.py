@@ -116,7 +116,7 @@ def test_a_rerun_takes_the_newest_version_of_what_was_named(api, ingest, resourc
 def test_a_patch_that_is_not_valid_names_the_field(api, ingest, problem, patch, pointer):
     job = api.post("jobs", json=ingest).json()
     answer = api.post(f"jobs/{job['id']}/rerun", json={"params": patch})
-    assert problem(answer, 422, "invalid_input")["errors"][0]["pointer"] == pointer
+    assert problem(answer, 422, "invalid_request")["errors"][0]["pointer"] == pointer
     assert len(api.get("jobs").json()["items"]) == 1
 
 
