@@ -71,6 +71,14 @@ PROBLEMS = (
         example='{"algorithm": {"name": "ridge", "params": {"alfa": 1}}}',
     ),
     ProblemType(
+        code="algorithm_unavailable",
+        title="The algorithm is not installed here",
+        category="invalid",
+        cause="The algorithm needs a package that this installation does not have.",
+        remedy="Choose another algorithm, or ask the operator to install the package; GET "
+        "/api/v1/catalog/algorithms says which are available.",
+    ),
+    ProblemType(
         code="task_mismatch",
         title="The algorithm or metric is made for another task",
         category="invalid",
