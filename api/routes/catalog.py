@@ -24,7 +24,7 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "splitters": splitters,
     "metrics": metrics,
 }
-_FACTS = ("device", "needs_validation", "output", "expensive", "direction", "has_unit")
+_FACTS = ("device", "needs_validation", "input", "output", "expensive", "direction", "has_unit")
 
 
 @router.get("/{kind}")

@@ -1,4 +1,4 @@
-"""A few molecules, answered at once by a warm worker through the queue."""
+"""A few molecules or rows, answered at once by a warm worker through the queue."""
 
 from fastapi import APIRouter, Response
 
@@ -30,9 +30,7 @@ def predict(request: PredictionsRequest, caller: Caller, resources: WithResource
     with resources.database.session() as session:
         model = resolve_model(session, caller.project_id, request.model)
     inputs = [
-        {"smiles": given, "id": None}
-        if isinstance(given, str)
-        else {"smiles": given.smiles, "id": given.id}
+        {"smiles": given, "id": None} if isinstance(given, str) else given.model_dump()
         for given in request.inputs
     ]
     answer = ask(

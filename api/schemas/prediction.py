@@ -13,13 +13,16 @@ class ModelName(BaseModel):
 
 
 class PredictionItem(BaseModel):
-    """`targets[name]`: value, interval and level, std; for classes also class, probabilities."""
+    """`targets[name]`: value, unit, interval, level, std; for classes class, probabilities."""
 
     id: str | None
-    input: str
+    #: as it was sent: SMILES, or the values of a row
+    input: str | dict[str, Any]
     canonical_smiles: str | None
     status: str
     reason: str | None
+    #: what was put in for missing or unknown values of a row
+    notes: list[str]
     targets: dict[str, dict[str, Any]]
 
 

@@ -1,16 +1,14 @@
 """Cells by their column's type: numbers, dates, words with one spelling."""
 
-from datetime import datetime
 from typing import Any
 
 from app.datasets.columns import BLANK, Column
 from app.datasets.dates import parse_date
 from app.datasets.numbers import Decimal, parse_number, why_no_number
+from app.features.cells import Value
 
 #: of targets these words mean "no label"; of features `none` and `-` may be words like others
 _NO_LABEL = BLANK | {"none", "-", "missing"}
-
-Value = float | str | datetime | None
 
 
 def read_cell(column: Column, text: str | None, decimal: Decimal = ".") -> tuple[Value, str | None]:

@@ -64,12 +64,14 @@ def guess_columns(
     kind: Literal["auto", "molecule", "table"] = "auto",
     decimal: Decimal = ".",
     units: Mapping[str, str] | None = None,
+    to_learn: bool = True,
 ) -> list[Column]:
     """Roles, types and units from the first rows; `kind_of` the result says what the rows are.
 
     Raises UnknownName for an override of a column that is not there, InvalidInput when roles
     contradict each other, no column holds structures (kind `molecule`, or a column that is named
-    like one), or none could be learned from (kind `table`).
+    like one), or none could be learned from
+    (a table, and `to_learn`).
     """
     _check_overrides(names, overrides, kind)
     _check_known(names, units or {}, "units")
@@ -89,7 +91,7 @@ def guess_columns(
                 column, values[column["name"]], in_table=structure is None
             )
     columns = _one_id(columns, overrides)
-    return columns if structure is not None else _one_target(columns, overrides)
+    return _one_target(columns, overrides) if structure is None and to_learn else columns
 
 
 def column_type(values: Sequence[str], decimal: Decimal = ".") -> str:

@@ -50,6 +50,8 @@ class ReadingOptions:
     kind: Literal["auto", "molecule", "table"] = "auto"
     roles: dict[str, ColumnRole] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
+    #: else rows are only predicted: a table needs no target
+    to_learn: bool = True
 
     def open(self, resources: Resources, key: str, name: str) -> Table:
         """The file as a table; see open_table."""
@@ -164,6 +166,7 @@ def _survey(
             kind=options.kind,
             decimal=table.decimal,
             units=options.units,
+            to_learn=options.to_learn,
         )
         count = weight = 0
         for row in rows:

@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import InvalidInput, NotFound
 from app.core.names import listed, shown
+from app.datasets.columns import DatasetKind, kind_of, stored_name
 from app.db.datasets import DatasetRow
 from app.resources import Resources
 
@@ -99,7 +100,8 @@ class Dataset:
     ref: str
     name: str
     sha256: str
-    #: [{"name", "role", "type"}]
+    kind: DatasetKind
+    #: [{"name", "role", "type", "unit"?, "format"?}]
     columns: list[dict[str, Any]]
     folder_key: str
     resources: Resources
@@ -112,10 +114,15 @@ class Dataset:
         path = self.resources.storage.local_path(f"{self.folder_key}/clean.parquet")
         return pq.read_table(path)
 
+    @property
+    def size(self) -> int:
+        """Rows."""
+        return int(self.table.num_rows)
+
     @cached_property
     def smiles(self) -> list[str]:
-        """Standardized SMILES, row by row."""
-        return self.column("smiles")
+        """Standardized SMILES, row by row; empty for a table."""
+        return self.column("smiles") if self.kind == "molecule" else []
 
     @cached_property
     def rows(self) -> list[int]:
@@ -125,6 +132,10 @@ class Dataset:
     def column(self, name: str) -> list[Any]:
         values: list[Any] = self.table.column(name).to_pylist()
         return values
+
+    def values(self, name: str) -> list[Any]:
+        """Of a column by its name in the file: float, datetime or str, None where missing."""
+        return self.column(stored_name(name))
 
     def named(self, role: str) -> list[str]:
         return [column["name"] for column in self.columns if column["role"] == role]
@@ -147,6 +158,7 @@ def load_dataset(resources: Resources, dataset_id: UUID) -> Dataset:
         ref=f"{row.name}:{row.number}",
         name=row.name,
         sha256=row.sha256,
+        kind=kind_of(row.columns),
         columns=list(row.columns),
         folder_key=row.manifest_key.rpartition("/")[0],
         resources=resources,

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
-from app.featurizers.base import Features, Featurizer, featurizers
+from app.featurizers.base import ColumnFeaturizer, Features, Featurizer, featurizers
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -24,18 +24,20 @@ class FeatureSet:
     """Featurizers side by side, in order. Raises UnknownName, InvalidInput for a wrong spec."""
 
     def __init__(self, specs: Sequence[PluginSpec]) -> None:
-        self.specs = tuple(specs)
-        self.featurizers: list[Featurizer] = [
+        plugins: list[Featurizer | ColumnFeaturizer] = [
             featurizers.get(spec.name).from_values(spec.params) for spec in specs
         ]
-
-    @cached_property
-    def key(self) -> str:
-        """Equal for equal names, versions and parameters in equal order."""
-        return content_key([featurizer.key for featurizer in self.featurizers])
+        #: of molecules; `specs` are theirs
+        self.featurizers = [p for p in plugins if isinstance(p, Featurizer)]
+        self.specs = [s for s, p in zip(specs, plugins, strict=True) if isinstance(p, Featurizer)]
+        #: of a table's columns: these learn from training rows (app/features/fitted.py)
+        self.column_featurizers = [p for p in plugins if isinstance(p, ColumnFeaturizer)]
+        #: equal for equal names, versions and parameters in equal order
+        self.key = content_key([plugin.key for plugin in plugins])
 
     @cached_property
     def columns(self) -> list[str]:
+        """Of the molecules' features."""
         return [column for featurizer in self.featurizers for column in featurizer.columns()]
 
     @property

@@ -15,6 +15,8 @@ DEFAULT_FEATURES = (
     PluginSpec(name="rdkit_descriptors"),
 )
 
+TABLE_FEATURES = (PluginSpec(name="columns"),)
+
 #: `name`, `name:number` (newest version when left out) or an id
 DatasetRef = str
 

@@ -31,6 +31,12 @@ def plan(resources: Resources, context: WorkContext, params: FeaturizeParams) ->
     del context
     dataset = load_dataset(resources, _dataset_id(params))
     feature_set = FeatureSet(params.features)
+    if not dataset.smiles or feature_set.column_featurizers:
+        raise InvalidInput(
+            "columns of a table are encoded inside each training, from its training rows alone",
+            code="features_do_not_fit",
+            remedy="Train at once; name featurizers of molecules for a data set of molecules.",
+        )
     if not missing_featurizers(resources.storage, dataset.id, feature_set):
         return FanOut(chunks=[])
     rows = len(dataset.smiles)

@@ -1,9 +1,9 @@
-"""The contract of a featurizer: molecules in, one row of numbers each out."""
+"""The contract of a featurizer: molecules, or rows of a table, in; one row of numbers each out."""
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +31,7 @@ class Featurizer(Plugin):
     Instances are cheap, reusable and safe in one thread; heavy imports sit inside methods.
     """
 
+    input: ClassVar[Literal["molecule", "table"]] = "molecule"
     #: bits are stored packed (8 to a byte); counts and floats as float32
     output: ClassVar[Literal["bits", "counts", "floats"]]
     #: costs more than a cache lookup (about 1 ms a molecule): rows are cached by structure
@@ -73,4 +74,53 @@ class Featurizer(Plugin):
         return Features(matrix=matrix, errors=errors)
 
 
-featurizers: Registry[type[Featurizer]] = Registry("app.featurizers", kind="featurizer")
+#: n rows of a table by column: float64 (NaN for missing) of numbers, datetime64[us] (NaT) of dates,
+#: object of words (None)
+Cells = Mapping[str, NDArray[Any]]
+
+
+class FittedColumns(Protocol):
+    """What a ColumnFeaturizer learned from training rows."""
+
+    @property
+    def columns(self) -> list[str]:
+        """The name of each output column."""
+
+    @property
+    def sources(self) -> list[str]:
+        """The column of the table that each output column was made from."""
+
+    def transform(self, cells: Cells) -> NDArray[np.float32]:
+        """(n, len(columns)) finite numbers."""
+
+    def notes(self, cells: Cells) -> list[list[str]]:
+        """Per row: what was missing or never seen in training, and what was put in its place."""
+
+    def state(self) -> Any:
+        """JSON, for `load`."""
+
+
+class ColumnFeaturizer(Plugin):
+    """One file each. Unlike a Featurizer it learns, so it is fitted inside every fold."""
+
+    input: ClassVar[Literal["molecule", "table"]] = "table"
+    output: ClassVar[Literal["bits", "counts", "floats"]] = "floats"
+
+    @abstractmethod
+    def fit(self, columns: Sequence[Mapping[str, Any]], cells: Cells) -> FittedColumns:
+        """`columns`: name and type (number, date, binary, class, text) of each; `cells` of n >= 1
+        training rows.
+        """
+
+    @abstractmethod
+    def load(self, state: Any) -> FittedColumns:
+        """What `FittedColumns.state` gave."""
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
+
+
+featurizers: Registry[type[Featurizer | ColumnFeaturizer]] = Registry(
+    "app.featurizers", kind="featurizer"
+)

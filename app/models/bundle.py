@@ -7,7 +7,7 @@ anywhere is refused.
 
 import platform
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
@@ -22,7 +22,9 @@ from app.algorithms.base import FittedModel, LearningTask, Predictions, TaskType
 from app.core.errors import InvalidInput
 from app.core.hashing import sha256_of_file
 from app.core.requests import PluginSpec
+from app.features.cells import Value, cell_arrays
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.features.fitted import FittedFeatures
 from app.storage import Storage, keys
 
 _LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "torch")
@@ -52,7 +54,13 @@ class BundleManifest(BaseModel):
     algorithm: str
     algorithm_version: int
     hyperparameters: dict[str, Any]
+    #: per target, where its column names one
+    units: dict[str, str] = Field(default_factory=dict)
     features: tuple[PluginSpec, ...]
+    #: of a table: what a row must hold, [{"name", "type", "unit"?, "format"?}]
+    columns: tuple[dict[str, Any], ...] = ()
+    #: what column featurizers learned from the training rows
+    column_state: tuple[Any, ...] = ()
     feature_set_key: str
     calibration: Calibration | None = None
     dataset: dict[str, Any]
@@ -79,10 +87,12 @@ class SavedBundle:
 class BundlePredictions:
     """For n inputs, in order."""
 
-    #: standardized SMILES; None where the input was refused
+    #: standardized SMILES; None where the input was refused, or is a row of a table
     canonical: list[str | None]
     #: why there is no number; None where there is one
     reasons: list[str | None]
+    #: what was put in for missing or unknown cells, per input
+    notes: list[list[str]]
     #: rows of `predictions` belong to these inputs
     rows: NDArray[np.int64]
     predictions: Predictions
@@ -95,12 +105,17 @@ class BundlePredictions:
 class ModelBundle:
     manifest: BundleManifest
     fitted: FittedModel
-    feature_set: FeatureSet = field(repr=False)
+    features: FittedFeatures = field(repr=False)
 
     @classmethod
     def new(cls, manifest: BundleManifest, fitted: FittedModel) -> Self:
-        feature_set = FeatureSet(manifest.features)
-        return cls(manifest=manifest, fitted=fitted, feature_set=feature_set)
+        features = FittedFeatures.load(FeatureSet(manifest.features), manifest.column_state)
+        return cls(manifest=manifest, fitted=fitted, features=features)
+
+    @property
+    def needs_structures(self) -> bool:
+        """Else its inputs are rows of a table (`manifest.columns`)."""
+        return bool(self.features.feature_set.featurizers)
 
     # ---- storing
 
@@ -145,7 +160,7 @@ class ModelBundle:
                     (folder / Path(relative).name).write_bytes(content)
             fitted = algorithms.get(manifest.algorithm).load(folder, manifest.learning_task)
         bundle = cls.new(manifest, fitted)
-        if bundle.feature_set.key != manifest.feature_set_key:
+        if bundle.features.feature_set.key != manifest.feature_set_key:
             raise InvalidInput(
                 "the model's features are computed differently by this version of the product",
                 code="model_outdated",
@@ -176,7 +191,7 @@ class ModelBundle:
         reasons: list[str | None] = [s if isinstance(s, str) else None for s in structures]
         good = [row for row, reason in enumerate(reasons) if reason is None]
         features = featurize_smiles(
-            self.feature_set,
+            self.features.feature_set,
             [structures[row].smiles for row in good],
             cache,
             [structures[row].mol for row in good],
@@ -184,15 +199,46 @@ class ModelBundle:
         for place, why in features.errors.items():
             reasons[good[place]] = why
         kept = [place for place in range(len(good)) if place not in features.errors]
-        predictions = self.predict_matrix(features.matrix[kept])
-        lower, upper = self.interval(predictions)
-        return BundlePredictions(
+        return self._predicted(
+            features.matrix[kept],
+            [good[place] for place in kept],
             canonical=[None if isinstance(s, str) else s.smiles for s in structures],
             reasons=reasons,
-            rows=np.asarray([good[place] for place in kept], dtype=np.int64),
+            notes=[[] for _ in structures],
+        )
+
+    def predict_rows(self, rows: "Sequence[Mapping[str, Value] | str]") -> BundlePredictions:
+        """Rows of a table: values by the names of `manifest.columns`, or the reason (str) why a row
+        cannot be read.
+        """
+        reasons: list[str | None] = [row if isinstance(row, str) else None for row in rows]
+        good = [number for number, row in enumerate(rows) if not isinstance(row, str)]
+        values = {
+            column["name"]: [rows[n][column["name"]] for n in good]
+            for column in self.manifest.columns
+        }
+        cells = cell_arrays(self.manifest.columns, values)
+        notes: list[list[str]] = [[] for _ in rows]
+        for number, found in zip(good, self.features.notes(cells, len(good)), strict=True):
+            notes[number] = found
+        molecular = np.empty((len(good), 0), dtype=np.float32)
+        return self._predicted(
+            self.features.matrix(molecular, cells),
+            good,
+            canonical=[None] * len(rows),
+            reasons=reasons,
+            notes=notes,
+        )
+
+    def _predicted(self, X: NDArray[Any], rows: Sequence[int], **told: Any) -> BundlePredictions:
+        predictions = self.predict_matrix(X)
+        lower, upper = self.interval(predictions)
+        return BundlePredictions(
+            rows=np.asarray(rows, dtype=np.int64),
             predictions=predictions,
             lower=lower,
             upper=upper,
+            **told,
         )
 
     def predict_matrix(self, X: NDArray[Any]) -> Predictions:

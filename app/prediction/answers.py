@@ -9,16 +9,22 @@ from app.models.bundle import BundleManifest, BundlePredictions
 
 
 def answer_columns(manifest: BundleManifest, found: BundlePredictions) -> dict[str, Any]:
-    """Columns for n inputs: canonical_smiles, status (ok, error), reason, then for each target its
-    number with bounds and spread, or its class with the probability of each class. Null where
-    there is no number.
+    """Columns for n inputs: canonical_smiles (of molecules), status (ok, error), reason, notes (of
+    rows of a table), then for each target its number with bounds and spread, or its class with
+    the probability of each class. Null where there is no number.
     """
     n = len(found.canonical)
-    columns: dict[str, Any] = {
-        "canonical_smiles": pa.array(found.canonical, pa.string()),
+    columns: dict[str, Any] = {}
+    if not manifest.columns:
+        columns["canonical_smiles"] = pa.array(found.canonical, pa.string())
+    columns |= {
         "status": pa.array(["ok" if why is None else "error" for why in found.reasons]),
         "reason": pa.array(found.reasons, pa.string()),
     }
+    if manifest.columns:
+        columns["notes"] = pa.array(
+            ["; ".join(notes) or None for notes in found.notes], pa.string()
+        )
     for number, target in enumerate(manifest.targets):
         if manifest.task == "regression":
             parts = {
@@ -61,10 +67,11 @@ def answer_items(
         items.append(
             {
                 "id": given.get("id"),
-                "input": given["smiles"],
+                "input": given.get("smiles") or given.get("features"),
                 "canonical_smiles": found.canonical[row],
                 "status": "ok" if reason is None else "error",
                 "reason": reason,
+                "notes": found.notes[row],
                 "targets": _targets(manifest, found, place[row]) if row in place else {},
             }
         )
@@ -96,6 +103,7 @@ def _number(
         interval = [float(found.lower[at, number]), float(found.upper[at, number])]
     return {
         "value": float(found.predictions.values[at, number]),
+        "unit": manifest.units.get(manifest.targets[number]),
         "interval": interval,
         "level": manifest.calibration.level if interval and manifest.calibration else None,
         "std": None if std is None else float(std[at, number]),

@@ -6,16 +6,19 @@ from uuid import UUID
 
 from app.features.matrix import molecule_cache
 from app.prediction.answers import answer_items
+from app.prediction.inputs import predict_given
 from app.prediction.loading import model_cache
 from app.resources import Resources
 
 
 def answer(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
-    """`payload`: {"model_id", "inputs": [{"smiles", "id"}]}; the answer: {"predictions", "ms"}."""
+    """`payload`: {"model_id", "inputs": [{"smiles" or "features", "id"}]}; the answer:
+    {"predictions", "milliseconds"}.
+    """
     started = time.perf_counter()
     bundle = model_cache(resources).get(UUID(payload["model_id"]))
     inputs = payload["inputs"]
-    found = bundle.predict([given["smiles"] for given in inputs], molecule_cache(resources))
+    found = predict_given(bundle, inputs, molecule_cache(resources))
     return {
         "predictions": answer_items(bundle.manifest, inputs, found),
         "milliseconds": round(1000 * (time.perf_counter() - started), 2),

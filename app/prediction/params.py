@@ -1,6 +1,6 @@
 """What a `predict` job and the synchronous route take."""
 
-from typing import Self
+from typing import Annotated, Self
 from uuid import UUID
 
 from pydantic import Field, model_validator
@@ -41,12 +41,24 @@ class PredictParams(RequestModel):
 
 
 class PredictionInput(RequestModel):
-    smiles: str = Field(max_length=5_000, examples=["CCO"])
+    """A molecule, or a row of a table; whichever the model learned from."""
+
+    smiles: str | None = Field(default=None, max_length=5_000, examples=["CCO"])
+    #: {column: value} with every column that the model learned from; null: not known
+    features: dict[str, bool | float | Annotated[str, Field(max_length=10_000)] | None] | None = (
+        Field(default=None, max_length=5_000)
+    )
     id: str | None = Field(default=None, max_length=500)
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Self:
+        if (self.smiles is None) == (self.features is None):
+            raise ValueError("give either smiles or features")
+        return self
 
 
 class PredictionsRequest(RequestModel):
-    """Up to `max_interactive_inputs` molecules, answered at once by a warm worker."""
+    """Up to `max_interactive_inputs` molecules or rows, answered at once by a warm worker."""
 
     model: ModelRef = Field(max_length=130, examples=["esol@champion"])
     inputs: tuple[PredictionInput | str, ...] = Field(min_length=1, max_length=10_000)

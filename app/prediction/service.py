@@ -16,15 +16,15 @@ from app.datasets.parts import (
     ReadingOptions,
     read_part,
     shown_structure,
-    structure_of,
     write_parts,
 )
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.features.matrix import molecule_cache
-from app.models.bundle import ModelBundle
+from app.models.bundle import BundlePredictions, ModelBundle
 from app.prediction.answers import answer_columns
 from app.prediction.artifacts import Artifacts
+from app.prediction.inputs import check_columns, predict_part
 from app.prediction.loading import model_cache
 from app.prediction.params import PredictParams
 from app.resources import Resources
@@ -36,12 +36,13 @@ _STEP = 500
 
 def plan(resources: Resources, context: WorkContext, params: PredictParams) -> FanOut:
     file = _file(resources, params)
+    bundle = _bundle(resources, params)
     roles: dict[str, ColumnRole] = {}
     if params.smiles_column is not None:
         roles[params.smiles_column] = "smiles"
     if params.id_column is not None:
         roles[params.id_column] = "id"
-    specs, _ = write_parts(
+    specs, layout = write_parts(
         resources,
         context,
         file.storage_key,
@@ -50,11 +51,13 @@ def plan(resources: Resources, context: WorkContext, params: PredictParams) -> F
             format=params.format,
             sheet=params.sheet,
             decimal=params.decimal,
-            kind="molecule",
+            kind="molecule" if bundle.needs_structures else "table",
             roles=roles,
+            to_learn=False,
         ),
         rows_per_part=params.chunk_rows,
     )
+    check_columns(bundle, layout)
     return FanOut(chunks=specs)
 
 
@@ -72,7 +75,7 @@ def run_chunk(
     for start in range(0, len(rows), _STEP):
         context.raise_if_cancelled()
         batch = rows[start : start + _STEP]
-        found = bundle.predict_standardized([structure_of(row, layout) for row in batch], cache)
+        found = predict_part(bundle, layout, batch, cache)
         failed += sum(reason is not None for reason in found.reasons)
         tables.append(pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)}))
     with resources.storage.writer(key) as stream:
@@ -150,7 +153,7 @@ def _given(batch: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
 
 def _schema(bundle: ModelBundle) -> pa.Schema:
     """Of the whole result, from an empty prediction."""
-    empty = answer_columns(bundle.manifest, bundle.predict_standardized([]))
+    empty = answer_columns(bundle.manifest, _unpredicted(bundle, []))
     given = {"row": pa.int64(), "id": pa.string(), "input": pa.string()}
     fields = [pa.field(name, type_) for name, type_ in given.items()]
     strings = {"status": pa.string()}
@@ -165,8 +168,14 @@ def _table_of(
     if result.state == "succeeded":
         return pq.read_table(resources.storage.local_path(result.result["key"]))
     batch = read_part(resources.storage, result.spec)
-    found = bundle.predict_standardized([result.reason or "not predicted"] * len(batch))
+    found = _unpredicted(bundle, [result.reason or "not predicted"] * len(batch))
     return pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)})
+
+
+def _unpredicted(bundle: ModelBundle, reasons: list[str]) -> BundlePredictions:
+    if bundle.needs_structures:
+        return bundle.predict_standardized(reasons)
+    return bundle.predict_rows(reasons)
 
 
 def _check(layout: Layout, artifacts: "Artifacts") -> None:
@@ -180,8 +189,10 @@ def _check(layout: Layout, artifacts: "Artifacts") -> None:
         raise InvalidInput(
             f"none of the {artifacts.rows} rows could be predicted",
             code="rows_refused",
-            remedy=f"The structures were read from column {layout.structure!r}; name another one "
-            "by smiles_column.",
+            remedy="Mend what the reasons name."
+            if layout.structure is None
+            else f"The structures were read from column {layout.structure!r}; name another one by "
+            "smiles_column.",
             errors=reasons,
         )
 

@@ -20,12 +20,16 @@ Indices = NDArray[np.int64]
 class SplitInput:
     """What a splitter may look at, for n rows."""
 
-    #: standardized SMILES
+    #: standardized SMILES; empty for rows of a table
     smiles: Sequence[str]
     #: (n, targets) float64, NaN for missing
     y: NDArray[np.float64]
     #: values of the dataset's split column, when the splitter asked for one by `column`
     column: Sequence[str] | None = None
+
+    @property
+    def n(self) -> int:
+        return len(self.y)
 
 
 @dataclass(frozen=True, kw_only=True)

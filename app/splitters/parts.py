@@ -9,9 +9,9 @@ MIN_ROWS = 5
 
 
 def require_rows(rows: SplitInput) -> None:
-    if len(rows.smiles) < MIN_ROWS:
+    if rows.n < MIN_ROWS:
         raise InvalidInput(
-            f"{len(rows.smiles)} rows are too few to split",
+            f"{rows.n} rows are too few to split",
             code="too_few_rows",
             remedy=f"Give at least {MIN_ROWS} rows with a target.",
         )

@@ -19,5 +19,5 @@ class RandomSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
-        order = np.random.default_rng(seed).permutation(len(rows.smiles)).astype(np.int64)
+        order = np.random.default_rng(seed).permutation(rows.n).astype(np.int64)
         return cut(order, self.params)

@@ -27,7 +27,13 @@ class ScaffoldSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
-        wanted = sizes(len(rows.smiles), self.params)
+        if not rows.smiles:
+            raise InvalidInput(
+                "a table without molecules has no scaffolds to split by",
+                code="no_structures",
+                remedy="Use the split random, stratified or column.",
+            )
+        wanted = sizes(rows.n, self.params)
         parts: list[list[int]] = [[], [], []]
         for group in self._ordered_groups(rows, seed, wanted):
             for part, size in zip(parts, wanted, strict=True):

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -55,18 +56,24 @@ def read_labels(dataset: Dataset, spec: LearnSpec) -> Labels:
 
 
 def _column(dataset: Dataset, name: str) -> list[Any]:
-    role = {column["name"]: column["role"] for column in dataset.columns}.get(name)
-    if role is None or name not in dataset.table.column_names:
-        known = dataset.named("target")
+    known = dataset.named("target")
+    if dataset.kind == "table":
+        known += dataset.named("feature")
+    if name not in known:
         raise UnknownName(
             f"the data set {dataset.ref} has no target column {shown(name)}",
             remedy=f"Its target columns are, the nearest first: {listed(name, known)}."
             if known
             else "It has none: give a column the role target at ingest.",
         )
-    values = dataset.column(name)
+    values = dataset.values(name)
     if all(value is None for value in values):
         raise InvalidInput(f"the target {name!r} has no label at all", code="no_labels")
+    if any(isinstance(value, datetime) for value in values):
+        raise InvalidInput(
+            f"the target {name!r} holds dates",
+            remedy="Choose a column of numbers or classes; dates can be features.",
+        )
     return values
 
 

@@ -6,7 +6,7 @@ from uuid import UUID
 from pydantic import Field
 
 from app.core.requests import PluginSpec, RequestModel, Slug
-from app.features.params import DEFAULT_FEATURES, DatasetRef
+from app.features.params import DatasetRef
 
 
 class SplitSpec(PluginSpec):
@@ -20,11 +20,12 @@ class LearnSpec(RequestModel):
     """What `train` and `optimize` share: data, targets, features, split."""
 
     dataset: DatasetRef = Field(max_length=100, examples=["esol"])
-    #: target columns; left out: the dataset's target columns
+    #: target columns; left out: the dataset's target columns. Of a table also a feature column
     targets: tuple[str, ...] = Field(default=(), max_length=1_000)
     #: auto: text or two-valued columns are classes, others numbers
     task: Literal["auto", "regression", "binary", "multiclass"] = "auto"
-    features: tuple[PluginSpec, ...] = Field(default=DEFAULT_FEATURES, min_length=1, max_length=8)
+    #: left out: the recipe of MapLight for molecules, `columns` for a table
+    features: tuple[PluginSpec, ...] = Field(default=(), max_length=8)
     split: SplitSpec = SplitSpec()
     #: seed of the algorithm
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

@@ -1,27 +1,21 @@
 """train: one algorithm on one split of one data set becomes a model version."""
 
 import time
-from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import orjson
-from numpy.typing import NDArray
 from sqlalchemy.orm import Session
 
-from app.algorithms.base import Algorithm, Examples, FitContext, FittedModel, algorithms
+from app.algorithms.base import Algorithm, FitContext, FittedModel, algorithms
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.core.work import Outcome, WorkContext
-from app.datasets.records import Dataset, load_dataset
 from app.db.models import ModelVersionRow
-from app.features.compute import FeatureSet
-from app.features.matrix import dataset_matrix
+from app.features.fitted import FittedFeatures
 from app.models.bundle import BundleManifest, ModelBundle, SavedBundle, libraries
 from app.models.records import next_number, set_alias
 from app.resources import Resources
-from app.splitters.base import Indices
 from app.training.checkpoints import BlobCheckpoints
 from app.training.evaluating import (
     calibrate,
@@ -30,57 +24,11 @@ from app.training.evaluating import (
     headline,
     mean_over_targets,
 )
-from app.training.examples import Labels, read_labels
-from app.training.params import LearnSpec, TrainParams
+from app.training.material import Material, prepare, tell
+from app.training.params import TrainParams
 from app.training.plots import plot_test_rows
 from app.training.reports import target_reports
-from app.training.splitting import StoredSplit, split_dataset
 from app.training.tables import predictions_table
-
-_STAGES = ("load", "featurize", "fit", "evaluate", "save")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Material:
-    """A data set ready to learn from: labels, split, and features of rows that have both."""
-
-    dataset: Dataset
-    labels: Labels
-    split: StoredSplit
-    feature_set: FeatureSet
-    #: (rows, width)
-    X: NDArray[Any]
-    #: rows without features, in the data set's order
-    featureless: frozenset[int]
-
-    def examples(self, rows: Indices) -> Examples:
-        return Examples(X=self.X[rows], y=self.labels.y[rows])
-
-    def usable(self, rows: Indices) -> Indices:
-        return np.asarray([row for row in rows if row not in self.featureless], dtype=np.int64)
-
-
-def prepare(resources: Resources, context: WorkContext, spec: LearnSpec) -> Material:
-    """What `train` and `optimize` begin with."""
-    if spec.dataset_id is None:
-        raise InvalidInput("a training job needs a data set")
-    _tell(context, "load", spec.dataset)
-    dataset = load_dataset(resources, spec.dataset_id)
-    labels = read_labels(dataset, spec)
-    split = split_dataset(resources, dataset, spec.split, labels.y)
-    _tell(context, "featurize", f"{len(dataset.smiles)} molecules")
-    feature_set = FeatureSet(spec.features)
-    features = dataset_matrix(resources, context, dataset.id, dataset.smiles, feature_set)
-    if features.errors:
-        context.warn("rows_without_features", f"{len(features.errors)} rows have no features")
-    return Material(
-        dataset=dataset,
-        labels=labels,
-        split=split,
-        feature_set=feature_set,
-        X=features.matrix,
-        featureless=frozenset(features.errors),
-    )
 
 
 def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outcome:
@@ -89,12 +37,18 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     task = material.labels.task
     algorithm = _algorithm(params, task.type)
     context.raise_if_cancelled()
-    _tell(context, "fit", algorithm.name)
-    fitted = _fit(resources, context, params, material, algorithm)
+    tell(context, "fit", algorithm.name)
+    features = material.fit_features(material.usable(material.split.split.train))
+    fitted = _fit(resources, context, params, material, features, algorithm)
     context.raise_if_cancelled()
-    _tell(context, "evaluate", "")
-    bundle, metrics, extra = _evaluate(context, params, material, algorithm, fitted)
-    _tell(context, "save", headline(task, metrics))
+    tell(context, "evaluate", "")
+    bundle, metrics, extra = _evaluate(
+        context,
+        params,
+        material,
+        ModelBundle.new(_manifest(params, material, features, algorithm, fitted), fitted),
+    )
+    tell(context, "save", headline(task, metrics))
     model_id = new_id()
     saved = bundle.save(resources.storage, model_id, extra)
     facts = {
@@ -142,6 +96,7 @@ def _fit(
     context: WorkContext,
     params: TrainParams,
     material: Material,
+    features: FittedFeatures,
     algorithm: Algorithm,
 ) -> FittedModel:
     split = material.split.split
@@ -149,14 +104,14 @@ def _fit(
     needs = algorithm.needs_validation and len(validation)
     return algorithm.fit(
         material.labels.task,
-        material.examples(material.usable(split.train)),
-        material.examples(validation) if needs else None,
+        material.examples(features, material.usable(split.train)),
+        material.examples(features, validation) if needs else None,
         FitContext(
             seed=params.seed,
             threads=resources.settings.worker_threads,
             device=_device(resources, params),
             work=context,
-            checkpoints=_checkpoints(resources, context, params, material, algorithm),
+            checkpoints=_checkpoints(resources, context, params, material, features, algorithm),
         ),
     )
 
@@ -166,6 +121,7 @@ def _checkpoints(
     context: WorkContext,
     params: TrainParams,
     material: Material,
+    features: FittedFeatures,
     algorithm: Algorithm,
 ) -> BlobCheckpoints:
     """Whichever worker has the job; the engine deletes them when it has ended."""
@@ -177,7 +133,7 @@ def _checkpoints(
         "classes": material.labels.task.classes,
         "dataset": material.dataset.sha256,
         "split": material.split.split.hash,
-        "features": [material.feature_set.key, material.X.shape],
+        "features": [material.feature_set.key, material.dataset.size, features.columns],
         # without the build: a worker with CUDA and one without may follow each other
         "libraries": [versions[name].partition("+")[0] for name in ("numpy", "torch")],
     }
@@ -194,21 +150,21 @@ def _evaluate(
     context: WorkContext,
     params: TrainParams,
     material: Material,
-    algorithm: Algorithm,
-    fitted: FittedModel,
+    bundle: ModelBundle,
 ) -> tuple[ModelBundle, dict[str, Any], dict[str, bytes]]:
-    """The bundle to save, its metrics, and the files beside the weights."""
+    """The bundle, calibrated; its metrics; and the files beside the weights."""
     task, y, split = material.labels.task, material.labels.y, material.split.split
     rows = {
         "validation": material.usable(split.validation),
         "test": material.usable(split.test),
     }
     train = material.usable(split.train)
-    bundle = ModelBundle.new(_manifest(params, material, algorithm, fitted), fitted)
-    predicted = {part: bundle.predict_matrix(material.X[r]) for part, r in rows.items()}
+    predicted = {
+        part: bundle.predict_matrix(material.matrix(bundle.features, r)) for part, r in rows.items()
+    }
     calibration = calibrate(task, y[rows["validation"]], predicted["validation"])
     manifest = bundle.manifest.model_copy(update={"calibration": calibration})
-    bundle = ModelBundle.new(manifest, fitted)
+    bundle = ModelBundle.new(manifest, bundle.fitted)
     context.raise_if_cancelled()
     bootstrap = {"n_bootstrap": params.bootstrap, "seed": params.seed}
     test_y = y[rows["test"]]
@@ -238,7 +194,11 @@ def _evaluate(
 
 
 def _manifest(
-    params: TrainParams, material: Material, algorithm: Algorithm, fitted: FittedModel
+    params: TrainParams,
+    material: Material,
+    features: FittedFeatures,
+    algorithm: Algorithm,
+    fitted: FittedModel,
 ) -> BundleManifest:
     task, dataset = material.labels.task, material.dataset
     return BundleManifest(
@@ -249,7 +209,14 @@ def _manifest(
         algorithm=algorithm.name,
         algorithm_version=algorithm.version,
         hyperparameters=algorithm.params.model_dump(mode="json"),
-        features=params.features,
+        units={
+            column["name"]: column["unit"]
+            for column in dataset.columns
+            if column["name"] in task.targets and column.get("unit")
+        },
+        features=material.features,
+        columns=material.columns,
+        column_state=features.state(),
         feature_set_key=material.feature_set.key,
         dataset={"id": str(dataset.id), "ref": dataset.ref, "sha256": dataset.sha256},
         split={
@@ -258,16 +225,15 @@ def _manifest(
             "sizes": material.split.sizes,
         },
         seed=params.seed,
-        facts=_named(fitted.describe(), material.feature_set),
+        facts=_named(fitted.describe(), features.columns),
     )
 
 
-def _named(facts: dict[str, Any], feature_set: FeatureSet) -> dict[str, Any]:
+def _named(facts: dict[str, Any], columns: list[str]) -> dict[str, Any]:
     """Importances by column name instead of number."""
     importances = facts.get("importances")
     if not importances:
         return facts
-    columns = feature_set.columns
     named = {
         target: [[columns[number], share] for number, share in ranked]
         for target, ranked in importances.items()
@@ -296,7 +262,11 @@ def _record(
         hyperparameters=manifest.hyperparameters,
         training_config=params.model_dump(mode="json"),
         targets=[
-            {"name": target, "classes": list(words)} if words else {"name": target}
+            {
+                "name": target,
+                **({"classes": list(words)} if words else {}),
+                **({"unit": manifest.units[target]} if target in manifest.units else {}),
+            }
             for target, words in zip(manifest.targets, classes, strict=True)
         ],
         metrics=facts["metrics"],
@@ -313,8 +283,3 @@ def _record(
     if params.alias is not None:
         set_alias(session, model=row, alias=params.alias, by=f"job:{context.job_id}")
     return row
-
-
-def _tell(context: WorkContext, stage: str, message: str) -> None:
-    done = _STAGES.index(stage)
-    context.progress(done, len(_STAGES), unit="stage", stage=stage, message=message)

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from app.core.hashing import content_key
 from app.core.ids import new_id
+from app.datasets.columns import stored_name
 from app.datasets.records import Dataset
 from app.db.datasets import SplitRow
 from app.resources import Resources
@@ -81,7 +82,7 @@ def split_dataset(
         split = read_split(resources.storage.read(storage_key))
     else:
         rows = SplitInput(
-            smiles=[dataset.smiles[row] for row in labelled],
+            smiles=[dataset.smiles[row] for row in labelled] if dataset.smiles else [],
             y=y[labelled],
             column=_column(dataset, splitter.params, labelled),
         )
@@ -103,9 +104,9 @@ def split_dataset(
 
 def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[str] | None:
     name = getattr(params, "column", None)
-    if name is None or name not in dataset.table.column_names:
+    if name is None or stored_name(name) not in dataset.table.column_names:
         return None
-    values = dataset.column(name)
+    values = dataset.values(name)
     return [str(values[row] or "") for row in rows]
 
 

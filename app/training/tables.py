@@ -17,16 +17,17 @@ def predictions_table(
     y: "np.ndarray",
     parts: dict[str, tuple[Indices, Predictions]],
 ) -> bytes:
-    """Columns: row (in the file), smiles, part (validation, test), and per target its label and
-    prediction; classes also the probability of each class.
+    """Columns: row (in the file), part (validation, test), smiles of molecules, and per target its
+    label and prediction; classes also the probability of each class.
     """
     tables = []
     for part, (rows, predictions) in parts.items():
         columns: dict[str, object] = {
             "row": pa.array([dataset.rows[row] for row in rows], pa.int64()),
-            "smiles": pa.array([dataset.smiles[row] for row in rows], pa.string()),
             "part": pa.array([part] * len(rows), pa.string()),
         }
+        if dataset.smiles:
+            columns["smiles"] = pa.array([dataset.smiles[row] for row in rows], pa.string())
         for number, target in enumerate(task.targets):
             columns[target] = pa.array(y[rows, number], pa.float64(), from_pandas=True)
             columns[f"{target}_predicted"] = pa.array(predictions.values[:, number], pa.float64())

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from app.algorithms.base import Algorithm, Examples, FitContext
 from app.core.work import WorkContext
 from app.metrics.base import Metric
-from app.training.service import Material
+from app.training.material import Material
 
 
 def folds(material: Material, n: int, seed: int) -> list[NDArray[np.int64]]:
@@ -49,13 +49,15 @@ def cross_validate(
         validation = None
         if algorithm.needs_validation and len(others) > 1:
             validation, *others = others
+        train = np.sort(np.concatenate(others))
+        features = material.fit_features(train)
         fitted = algorithm.fit(
             material.labels.task,
-            material.examples(np.sort(np.concatenate(others))),
-            None if validation is None else material.examples(validation),
+            material.examples(features, train),
+            None if validation is None else material.examples(features, validation),
             FitContext(seed=seed, threads=threads, device=device, work=work),
         )
-        scores.append(_score(material, fitted, metric, material.examples(held_out)))
+        scores.append(_score(material, fitted, metric, material.examples(features, held_out)))
     return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
 
 

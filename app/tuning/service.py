@@ -17,6 +17,7 @@ from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
 from app.resources import Resources
 from app.training import service as training
+from app.training.material import Material, prepare
 from app.training.params import TrainParams
 from app.tuning.cross_validation import cross_validate, folds
 from app.tuning.params import OptimizeParams
@@ -29,7 +30,7 @@ def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> 
     """Data, features and split are made once, before the trials; the study is created with the
     algorithm's defaults waiting as its first trial.
     """
-    material = training.prepare(resources, context, params)
+    material = prepare(resources, context, params)
     metric = _metric(params, material.labels.task.type)
     algorithm = _algorithm(params, {}, material.labels.task.type)
     direction = metric.direction
@@ -118,7 +119,7 @@ def _trial(
     resources: Resources,
     context: WorkContext,
     params: OptimizeParams,
-    material: training.Material,
+    material: Material,
     study: Any,
     name: str,
 ) -> int:
@@ -165,15 +166,13 @@ def _tell_failed(study: Any, trial: Any) -> None:
 
 
 #: of the job whose trials this process ran last
-_MATERIAL: dict[tuple[str, int], training.Material] = {}
+_MATERIAL: dict[tuple[str, int], Material] = {}
 
 
-def _material(
-    resources: Resources, context: WorkContext, params: OptimizeParams
-) -> training.Material:
+def _material(resources: Resources, context: WorkContext, params: OptimizeParams) -> Material:
     """The same data for all trials that this process runs for the job."""
     key = (str(context.job_id), context.attempt)
-    material: training.Material = _MATERIAL.get(key) or training.prepare(resources, context, params)
+    material: Material = _MATERIAL.get(key) or prepare(resources, context, params)
     _MATERIAL.clear()
     _MATERIAL[key] = material
     return material

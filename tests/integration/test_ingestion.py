@@ -9,42 +9,17 @@ import pytest
 
 from app.core.errors import InvalidInput
 from app.core.hashing import sha256_of_file
-from app.core.work import SilentContext
-from app.datasets.params import IngestParams
-from app.datasets.records import create_dataset, load_dataset
-from app.db.base import DEFAULT_PROJECT_ID
+from app.datasets.records import load_dataset
 from app.db.datasets import DatasetRow
-from app.db.files import FileRow
-from app.ingestion import service
-from tests.support.inprocess import run_fan_out
+from tests.support.datasets import ingested
 from tests.support.molecules import DATA
 
 
 @pytest.fixture
 def ingest(resources):
-    def run(content, name="f.csv", *, fail=(), **options):
-        data = content if isinstance(content, bytes) else content.encode()
-        resources.storage.write("uploads/f", data)
-        with resources.database.session() as session:
-            file = FileRow(
-                name=name, media_type="text/csv", size=1, sha256="0" * 64, storage_key="uploads/f"
-            )
-            session.add(file)
-            session.flush()
-            row = create_dataset(
-                session,
-                project_id=DEFAULT_PROJECT_ID,
-                name="d",
-                file_id=file.id,
-                job_id=None,
-                created_by="t",
-            )
-            params = IngestParams(file_id=file.id, name="d", dataset_id=row.id, **options)
-        context = SilentContext(project_id=DEFAULT_PROJECT_ID)
-        outcome = run_fan_out(service, resources, context, params, fail=fail)
-        with resources.database.session() as session:
-            result = outcome.result | outcome.commit(session)
-        return load_dataset(resources, row.id), result
+    def run(content, name="f.csv", **options):
+        dataset_id, result = ingested(resources, content, name, **options)
+        return load_dataset(resources, dataset_id), result
 
     return run
 

@@ -5,19 +5,13 @@ import tempfile
 import pytest
 
 from app.core.work import SilentContext
-from app.datasets.params import IngestParams
-from app.datasets.records import create_dataset
-from app.db.base import DEFAULT_PROJECT_ID
-from app.db.files import FileRow
-from app.ingestion import service as ingestion
 from app.jobs.context import Drained
 from app.models.bundle import ModelBundle
 from app.training import service as training
 from app.training.params import TrainParams
-from tests.support.inprocess import run_fan_out
+from tests.support.datasets import PROJECT, ingested
 from tests.support.molecules import DATA, ESOL_TARGET
 
-PROJECT = DEFAULT_PROJECT_ID
 ROWS = 200
 EPOCHS = 8
 #: of equal runs; on one kind of CPU the difference is 0
@@ -30,27 +24,10 @@ def params(resources, tmp_path):
     small = tmp_path / "small.csv"
     lines = (DATA / "esol.csv").read_text().splitlines(keepends=True)
     small.write_text("".join(lines[: ROWS + 1]))
-    resources.storage.write_file("uploads/small", small)
-    with resources.database.session() as session:
-        file = FileRow(
-            name="small.csv",
-            media_type="text/csv",
-            size=1,
-            sha256="0" * 64,
-            storage_key="uploads/small",
-        )
-        session.add(file)
-        session.flush()
-        row = create_dataset(
-            session, project_id=PROJECT, name="small", file_id=file.id, job_id=None, created_by="t"
-        )
-        ingest = IngestParams(file_id=file.id, name="small", dataset_id=row.id)
-    outcome = run_fan_out(ingestion, resources, SilentContext(project_id=PROJECT), ingest)
-    with resources.database.session() as session:
-        outcome.commit(session)
+    dataset_id, _ = ingested(resources, small, name="small")
     return TrainParams(
         dataset="small",
-        dataset_id=row.id,
+        dataset_id=dataset_id,
         targets=(ESOL_TARGET,),
         features=({"name": "maccs"},),
         algorithm={"name": "mlp", "params": {"hidden_sizes": [32], "max_epochs": EPOCHS}},

@@ -6,41 +6,16 @@ import pytest
 
 from app.core.errors import InvalidInput
 from app.core.work import SilentContext
-from app.datasets.params import IngestParams
-from app.datasets.records import create_dataset
-from app.db.base import DEFAULT_PROJECT_ID
-from app.db.files import FileRow
-from app.ingestion import service as ingestion
 from app.models.bundle import ModelBundle
 from app.training import service as training
 from app.training.params import SplitSpec, TrainParams
-from tests.support.inprocess import run_fan_out
+from tests.support.datasets import PROJECT, ingested
 from tests.support.molecules import DATA, ESOL_TARGET
-
-PROJECT = DEFAULT_PROJECT_ID
 
 
 @pytest.fixture
 def esol_id(resources):
-    resources.storage.write_file("uploads/esol", DATA / "esol.csv")
-    with resources.database.session() as session:
-        file = FileRow(
-            name="esol.csv",
-            media_type="text/csv",
-            size=1,
-            sha256="0" * 64,
-            storage_key="uploads/esol",
-        )
-        session.add(file)
-        session.flush()
-        row = create_dataset(
-            session, project_id=PROJECT, name="esol", file_id=file.id, job_id=None, created_by="t"
-        )
-        params = IngestParams(file_id=file.id, name="esol", dataset_id=row.id)
-    outcome = run_fan_out(ingestion, resources, SilentContext(project_id=PROJECT), params)
-    with resources.database.session() as session:
-        outcome.commit(session)
-    return row.id
+    return ingested(resources, DATA / "esol.csv", name="esol")[0]
 
 
 def train(resources, dataset_id, **options):

@@ -1,0 +1,110 @@
+"""What a model is asked about, from a file's rows or from JSON: molecules, or rows of a table."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.core.errors import FieldError, InvalidInput
+from app.datasets.cells import read_cell, read_value
+from app.datasets.columns import Column
+from app.datasets.parts import Layout, structure_of
+from app.features.cells import Value
+from app.features.compute import MoleculeCache
+from app.models.bundle import BundlePredictions, ModelBundle
+
+
+def check_columns(bundle: ModelBundle, layout: Layout) -> None:
+    """Raises InvalidInput when the file lacks a column that the model learned from."""
+    known = [column["name"] for column in layout.columns]
+    missing = [c["name"] for c in bundle.manifest.columns if c["name"] not in known]
+    if missing:
+        raise InvalidInput(
+            f"the file lacks {len(missing)} of the model's columns: "
+            + ", ".join(map(repr, missing[:20])),
+            code="missing_columns",
+            remedy="Name the columns as in the training file, and leave cells empty where a value"
+            f" is not known. The file's columns are: {', '.join(map(repr, known[:50]))}.",
+            errors=[
+                FieldError(pointer=f"/columns/{name}", code="missing", detail=_nearest(name, known))
+                for name in missing[:20]
+            ],
+        )
+
+
+def predict_part(
+    bundle: ModelBundle,
+    layout: Layout,
+    batch: Sequence[dict[str, Any]],
+    cache: MoleculeCache,
+) -> BundlePredictions:
+    """Rows of a part (app/datasets/parts.py)."""
+    if bundle.needs_structures:
+        return bundle.predict_standardized([structure_of(row, layout) for row in batch], cache)
+    columns = _columns(bundle)
+    return bundle.predict_rows(
+        [
+            row["__reason__"]
+            or _read({c["name"]: read_cell(c, row[c["name"]], layout.decimal) for c in columns})
+            for row in batch
+        ]
+    )
+
+
+def predict_given(
+    bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]], cache: MoleculeCache
+) -> BundlePredictions:
+    """JSON inputs: {"smiles"} or {"features": {column: value}}. Raises InvalidInput when they are
+    not of the model's kind; a molecule or row that cannot be predicted has its reason.
+    """
+    field = "smiles" if bundle.needs_structures else "features"
+    wrong = [number for number, given in enumerate(inputs) if given.get(field) is None]
+    if wrong:
+        what = '{"smiles": "..."}' if bundle.needs_structures else '{"features": {...}}'
+        raise InvalidInput(
+            f"the model {bundle.manifest.name!r} predicts from {what}",
+            code="wrong_input",
+            remedy=f"Its columns are: {_listed(bundle)}."
+            if not bundle.needs_structures
+            else "Send SMILES.",
+            errors=[
+                FieldError(pointer=f"/inputs/{n}/{field}", code="missing", detail=f"no {field}")
+                for n in wrong[:20]
+            ],
+        )
+    if bundle.needs_structures:
+        return bundle.predict([given["smiles"] for given in inputs], cache)
+    columns = _columns(bundle)
+    return bundle.predict_rows([_given(given["features"], columns) for given in inputs])
+
+
+def _given(features: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, Value] | str:
+    known = [column["name"] for column in columns]
+    for name in features:
+        if name not in known:
+            return f"the model has no column {name!r}; {_nearest(name, known)}"
+    for name in known:
+        if name not in features:
+            return f"the column {name!r} is missing; null says that its value is not known"
+    return _read(
+        {column["name"]: read_value(column, features[column["name"]]) for column in columns}
+    )
+
+
+def _read(cells: Mapping[str, tuple[Value, str | None]]) -> Mapping[str, Value] | str:
+    """The values, or why a cell cannot be read."""
+    wrong = [why for _, why in cells.values() if why is not None]
+    return "; ".join(wrong[:3]) if wrong else {name: value for name, (value, _) in cells.items()}
+
+
+def _columns(bundle: ModelBundle) -> list[Column]:
+    columns: list[Any] = [{**column, "role": "feature"} for column in bundle.manifest.columns]
+    return columns
+
+
+def _nearest(name: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(name, known, n=3)
+    return f"nearest: {', '.join(map(repr, near))}" if near else f"it has {len(known)} others"
+
+
+def _listed(bundle: ModelBundle) -> str:
+    return ", ".join(repr(column["name"]) for column in bundle.manifest.columns[:50])

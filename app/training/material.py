@@ -1,0 +1,142 @@
+"""A data set ready to learn from: labels, split, and what features are made of."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.algorithms.base import Examples
+from app.core.errors import FieldError, InvalidInput
+from app.core.requests import PluginSpec
+from app.core.work import WorkContext
+from app.datasets.records import Dataset, load_dataset
+from app.features.cells import cell_arrays
+from app.features.compute import FeatureSet
+from app.features.fitted import FittedFeatures
+from app.features.matrix import dataset_matrix
+from app.features.params import DEFAULT_FEATURES, TABLE_FEATURES
+from app.featurizers.base import Cells
+from app.resources import Resources
+from app.splitters.base import Indices
+from app.training.examples import Labels, read_labels
+from app.training.params import LearnSpec
+from app.training.splitting import StoredSplit, split_dataset
+
+STAGES = ("load", "featurize", "fit", "evaluate", "save")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Material:
+    """Features of molecules are computed for all rows at once; those of a table's columns are
+    learned anew from the training rows of each fit.
+    """
+
+    dataset: Dataset
+    labels: Labels
+    split: StoredSplit
+    #: as named in the request, or the default of the data set's kind
+    features: tuple[PluginSpec, ...]
+    feature_set: FeatureSet
+    #: (rows, feature_set.width) of molecules
+    molecular: NDArray[Any]
+    #: feature columns of a table: [{"name", "type", "unit"?, "format"?}]
+    columns: tuple[dict[str, Any], ...]
+    #: all rows of those columns
+    cells: Cells
+    #: rows without features, in the data set's order
+    featureless: frozenset[int]
+
+    def usable(self, rows: Indices) -> Indices:
+        return np.asarray([row for row in rows if row not in self.featureless], dtype=np.int64)
+
+    def fit_features(self, rows: Indices) -> FittedFeatures:
+        """Learned from these rows, which must be training rows."""
+        return FittedFeatures.fit(self.feature_set, self.columns, self._cells(rows))
+
+    def matrix(self, features: FittedFeatures, rows: Indices) -> NDArray[Any]:
+        """(len(rows), features.width)."""
+        return features.matrix(self.molecular[rows], self._cells(rows))
+
+    def examples(self, features: FittedFeatures, rows: Indices) -> Examples:
+        return Examples(X=self.matrix(features, rows), y=self.labels.y[rows])
+
+    def _cells(self, rows: Indices) -> Cells:
+        return {name: values[rows] for name, values in self.cells.items()}
+
+
+def prepare(resources: Resources, context: WorkContext, spec: LearnSpec) -> Material:
+    """What `train` and `optimize` begin with. Raises InvalidInput for what cannot be learned."""
+    if spec.dataset_id is None:
+        raise InvalidInput("a training job needs a data set")
+    tell(context, "load", spec.dataset)
+    dataset = load_dataset(resources, spec.dataset_id)
+    labels = read_labels(dataset, spec)
+    split = split_dataset(resources, dataset, spec.split, labels.y)
+    tell(context, "featurize", f"{dataset.size} rows")
+    features = spec.features or (DEFAULT_FEATURES if dataset.smiles else TABLE_FEATURES)
+    feature_set = FeatureSet(features)
+    columns = _feature_columns(dataset, labels.task.targets, feature_set)
+    molecular, errors = _molecular(resources, context, dataset, feature_set)
+    if errors:
+        context.warn("rows_without_features", f"{len(errors)} rows have no features")
+    return Material(
+        dataset=dataset,
+        labels=labels,
+        split=split,
+        features=features,
+        feature_set=feature_set,
+        molecular=molecular,
+        columns=columns,
+        cells=cell_arrays(columns, {c["name"]: dataset.values(c["name"]) for c in columns}),
+        featureless=frozenset(errors),
+    )
+
+
+def tell(context: WorkContext, stage: str, message: str) -> None:
+    done = STAGES.index(stage)
+    context.progress(done, len(STAGES), unit="stage", stage=stage, message=message)
+
+
+def _molecular(
+    resources: Resources, context: WorkContext, dataset: Dataset, feature_set: FeatureSet
+) -> tuple[NDArray[Any], dict[int, str]]:
+    if not feature_set.featurizers:
+        return np.empty((dataset.size, 0), dtype=np.float32), {}
+    if not dataset.smiles:
+        name = feature_set.featurizers[0].name
+        raise _unfit(
+            f"{name} needs molecules, and {dataset.ref} is a table",
+            "Leave `features` out, or name `columns`.",
+        )
+    found = dataset_matrix(resources, context, dataset.id, dataset.smiles, feature_set)
+    return found.matrix, found.errors
+
+
+def _feature_columns(
+    dataset: Dataset, targets: Sequence[str], feature_set: FeatureSet
+) -> tuple[dict[str, Any], ...]:
+    """Columns with the role feature that are no target of this model."""
+    if not feature_set.column_featurizers:
+        return ()
+    columns = tuple(
+        column
+        for column in dataset.columns
+        if column["role"] == "feature" and column["name"] not in targets
+    )
+    if not columns:
+        raise _unfit(
+            f"the data set {dataset.ref} has no feature column",
+            'Give columns the role "feature" at ingest.',
+        )
+    return columns
+
+
+def _unfit(detail: str, remedy: str) -> InvalidInput:
+    return InvalidInput(
+        detail,
+        code="features_do_not_fit",
+        remedy=remedy,
+        errors=[FieldError(pointer="/params/features", code="features_do_not_fit", detail=detail)],
+    )
