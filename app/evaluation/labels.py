@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask
 from app.core.errors import FieldError, InvalidInput
+from app.datasets.columns import stored_name
 from app.datasets.numbers import is_number
 from app.datasets.records import Dataset
 from app.training.examples import class_word
@@ -30,7 +31,8 @@ def known_labels(dataset: Dataset, task: LearningTask, chosen: Sequence[str] = (
     """`chosen`: only these targets (left out: all that the data set has). Raises InvalidInput when
     a wanted column is not there, or has no usable label at all.
     """
-    there = set(dataset.table.column_names)
+    stored = set(dataset.table.column_names)
+    there = {name for name in (*chosen, *task.targets) if stored_name(name) in stored}
     missing = [name for name in chosen or task.targets if name not in there]
     targets = tuple(n for n in task.targets if n in there and n in (chosen or task.targets))
     if not targets or (chosen and missing):
@@ -40,7 +42,7 @@ def known_labels(dataset: Dataset, task: LearningTask, chosen: Sequence[str] = (
     for number, name in enumerate(task.targets):
         if name in targets:
             classes = task.classes[number] if task.is_classification else None
-            y[:, number] = _column(dataset.column(name), name, classes, why)
+            y[:, number] = _column(dataset.values(name), name, classes, why)
     without = np.flatnonzero(~np.isfinite(y).any(axis=1))
     refused = {int(row): why.get(int(row), NO_LABEL) for row in without}
     if len(refused) == len(y):

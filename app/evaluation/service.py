@@ -19,9 +19,9 @@ from app.db.datasets import SplitRow
 from app.db.evaluations import EvaluationRow
 from app.db.models import ModelVersionRow
 from app.evaluation.importance import feature_importance
+from app.evaluation.inputs import dataset_inputs
 from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels
 from app.evaluation.params import EvaluateParams
-from app.features.matrix import dataset_matrix
 from app.models.bundle import ModelBundle
 from app.resources import Resources
 from app.splitters.base import Indices, Split
@@ -59,7 +59,7 @@ def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> O
     part = params.part or ("test" if subject.on_own_data else "all")
     rows = _rows(subject, part)
     _tell(context, "featurize", subject.dataset.ref)
-    X, errors = _inputs(resources, context, subject)
+    X, errors = dataset_inputs(resources, context, subject.bundle, subject.dataset)
     refused = {int(r): why for r in rows if (why := subject.labels.refused.get(int(r)))}
     refused |= {int(r): errors[int(r)] for r in rows if int(r) in errors and int(r) not in refused}
     used = np.asarray([row for row in rows if int(row) not in refused], dtype=np.int64)
@@ -128,15 +128,6 @@ def _rows(subject: Subject, part: str) -> Indices:
     return subject.split.test
 
 
-def _inputs(
-    resources: Resources, context: WorkContext, subject: Subject
-) -> tuple[NDArray[Any], dict[int, str]]:
-    """(rows, width) of the whole data set, and why some rows have no features."""
-    dataset, feature_set = subject.dataset, subject.bundle.feature_set
-    features = dataset_matrix(resources, context, dataset.id, dataset.smiles, feature_set)
-    return features.matrix, features.errors
-
-
 def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) -> int:
     """How many of the rows the model was fitted or calibrated on; said plainly when some were."""
     split = subject.split
@@ -144,8 +135,9 @@ def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) ->
     if subject.on_own_data:
         seen = len(np.intersect1d(used, learned))
     else:
-        known = {subject.own.smiles[row] for row in learned}
-        seen = sum(subject.dataset.smiles[row] in known for row in used)
+        own, other = _identities(subject, subject.own), _identities(subject, subject.dataset)
+        known = {own[row] for row in learned}
+        seen = sum(other[row] in known for row in used)
     if seen:
         context.warn(
             "training_rows_evaluated",
@@ -153,6 +145,14 @@ def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) ->
             "figures flatter it. Its test rows say more.",
         )
     return seen
+
+
+def _identities(subject: Subject, dataset: Dataset) -> list[Any]:
+    """What makes two rows the same to the model: the molecule, or every value it looks at."""
+    if subject.bundle.needs_structures:
+        return dataset.smiles
+    names = [column["name"] for column in subject.bundle.manifest.columns]
+    return list(zip(*(dataset.values(name) for name in names), strict=True))
 
 
 def _predict(
@@ -187,7 +187,7 @@ def _figures(
     context.raise_if_cancelled()
     baseline = evaluate_baseline(task, known, y, **options)
     context.raise_if_cancelled()
-    names = subject.bundle.feature_set.columns
+    names = subject.bundle.features.sources
     importance = feature_importance(subject.bundle, names, X, y, context, seed=params.seed)
     return {
         "metrics": metrics,

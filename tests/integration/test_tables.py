@@ -219,3 +219,31 @@ def test_units_of_headers_reach_the_answers(resources):
         resources, {"model_id": result["model_id"], "inputs": [{"smiles": "CCO"}]}
     )
     assert answer["predictions"][0]["targets"]["dG (kcal/mol)"]["unit"] == "kcal/mol"
+
+
+def test_a_table_model_is_evaluated_on_its_test_rows_and_on_other_tables(resources, telco_id):
+    from app.evaluation import service as evaluation
+    from app.evaluation.params import EvaluateParams
+
+    _, result = train(resources, telco_id, algorithm={"name": "random_forest"})
+
+    def evaluate(**options):
+        context = SilentContext(project_id=PROJECT)
+        params = EvaluateParams(model="telco", model_id=result["model_id"], bootstrap=0, **options)
+        return evaluation.run(resources, context, params).result, context
+
+    found, _ = evaluate()
+    expected = result["metrics"]["test"]["Churn"]["roc_auc"]["value"]
+    assert found["metrics"]["Churn"]["roc_auc"]["value"] == pytest.approx(expected)
+    assert found["rows"]["seen_in_training"] == 0
+    importance = dict(found["feature_importance"]["targets"]["Churn"])
+    assert set(importance) <= set(pd.read_csv(TELCO, nrows=1).columns)
+    assert importance["tenure"] > 0.1
+    other_id, _ = ingested(resources, "\n".join(TELCO.read_text().splitlines()[:500]), name="half")
+    again, context = evaluate(dataset="half", dataset_id=other_id)
+    assert again["rows"]["evaluated"] == 499
+    assert again["rows"]["seen_in_training"] > 400
+    assert context.warnings[0][0] == "training_rows_evaluated"
+    foreign, _ = ingested(resources, "tenure,Churn\n1,Yes\n2,No\n3,Yes\n", name="foreign")
+    with pytest.raises(InvalidInput, match="lacks columns"):
+        evaluate(dataset="foreign", dataset_id=foreign)
