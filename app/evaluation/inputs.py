@@ -67,7 +67,7 @@ def _unfit(detail: str, missing: list[str]) -> InvalidInput:
         code="features_do_not_fit",
         remedy="Evaluate it on a data set with the columns of its training data.",
         errors=[
-            FieldError(pointer="/params/dataset", code="missing_column", detail=repr(name))
+            FieldError(pointer="/params/dataset", code="missing", detail=repr(name))
             for name in missing[:20]
         ],
     )

@@ -72,6 +72,7 @@ def _column(dataset: Dataset, name: str) -> list[Any]:
     if any(isinstance(value, datetime) for value in values):
         raise InvalidInput(
             f"the target {name!r} holds dates",
+            code="date_target",
             remedy="Choose a column of numbers or classes; dates can be features.",
         )
     return values

@@ -133,6 +133,51 @@ PROBLEMS = (
         remedy="Give more rows, fewer folds, or choose another metric.",
     ),
     ProblemType(
+        code="features_do_not_fit",
+        title="The features are not those of the data",
+        category="invalid",
+        cause="Featurizers of molecules were named for a table, `columns` for a data set without "
+        "feature columns, or a model was given data without the columns that it learned from.",
+        remedy="Leave `features` out, or name featurizers of the data set's kind (GET "
+        "/api/v1/catalog/featurizers says each one's `input`).",
+    ),
+    ProblemType(
+        code="constant_features",
+        title="No feature differs between the training rows",
+        category="invalid",
+        cause="Every feature column holds one value only over the rows that the model trains on.",
+        remedy="Give columns whose values differ the role `feature`, or more rows.",
+    ),
+    ProblemType(
+        code="no_structures",
+        title="The rows have no structures",
+        category="invalid",
+        cause="The data set is a table without molecules, so it has no scaffolds to split by.",
+        remedy="Use the split random, stratified or column.",
+    ),
+    ProblemType(
+        code="date_target",
+        title="The target holds dates",
+        category="invalid",
+        cause="Models learn numbers and classes; a date is neither.",
+        remedy="Choose a column of numbers or classes; dates can be features.",
+    ),
+    ProblemType(
+        code="missing_columns",
+        title="The file lacks columns that the model learned from",
+        category="invalid",
+        cause="A model of a table predicts from the columns of its training data, found by name.",
+        remedy="Name the columns as in the training file, and leave cells empty where a value is "
+        "not known.",
+    ),
+    ProblemType(
+        code="wrong_input",
+        title="The inputs are not what the model predicts from",
+        category="invalid",
+        cause="A model of molecules was sent rows of a table, or a model of a table SMILES.",
+        remedy='Send {"smiles": "..."} or {"features": {column: value}}, as the answer says.',
+    ),
+    ProblemType(
         code="model_altered",
         title="A model file is not the one that was stored",
         category="conflict",
