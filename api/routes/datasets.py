@@ -4,7 +4,7 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -15,7 +15,7 @@ from api.routes.jobs import IdempotencyKey, accept
 from api.schemas.dataset import DatasetAnswer, DatasetPage, DatasetPatch, dataset_json
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
-from app.core.errors import Conflict
+from app.core.errors import Conflict, NotFound
 from app.datasets.lineage import lineage_of, merge_labels
 from app.datasets.params import IngestParams
 from app.datasets.records import resolve_dataset
@@ -23,6 +23,12 @@ from app.db.datasets import DatasetRow, SplitRow
 from app.db.jobs import JobRow
 from app.kinds import Submission
 from app.resources import Resources
+
+#: as in the page itself (app/ingestion/page.py, which the gateway does not load)
+_PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
+    " form-action 'none'"
+)
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], responses=PROBLEMS)
 
@@ -100,9 +106,25 @@ def report(ref: str, caller: Caller, resources: WithResources) -> Response:
     return json_response(_ready(resources, caller, ref).report)
 
 
+@router.get("/{ref}/report.html", response_class=HTMLResponse)
+def report_page(ref: str, caller: Caller, resources: WithResources) -> StreamingResponse:
+    """The report as one page to look at and to send on: drawings, charts, no script."""
+    row = _ready(resources, caller, ref)
+    key = f"{_folder(row)}/report.html"
+    if not resources.storage.exists(key):
+        raise NotFound(
+            f"{row.name}:{row.number} has no report page: an earlier release read it",
+            remedy="Its figures: GET /api/v1/datasets/{ref}/report. Ingest the file again for one.",
+        )
+    headers = {"Content-Security-Policy": f"{_PAGE_POLICY}; frame-ancestors 'none'; sandbox"}
+    return StreamingResponse(
+        blocks(resources.storage.open(key)), media_type="text/html; charset=utf-8", headers=headers
+    )
+
+
 @router.get("/{ref}/rejected", response_class=StreamingResponse)
 def rejected(ref: str, caller: Caller, resources: WithResources) -> StreamingResponse:
-    """Every refused row: number, value, reason (CSV)."""
+    """Every refused row: number, value, reason, and its cells as the file has them (CSV)."""
     row = _ready(resources, caller, ref)
     headers = {"Content-Disposition": f'attachment; filename="{row.name}-rejected.csv"'}
     stream = resources.storage.open(f"{_folder(row)}/rejected.csv")

@@ -1,11 +1,11 @@
 """What we understand of a file, from its first rows, before anything is made of it."""
 
-import difflib
 from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Any
 
 from app.core.errors import FieldError, InvalidInput, UnknownName
+from app.core.names import near
 from app.datasets.columns import BLANK, STRUCTURE, Column, guess_columns, kind_of
 from app.datasets.params import ReadParams
 from app.datasets.parts import SAMPLE_ROWS, ReadingOptions, notes_on, title_of
@@ -62,27 +62,20 @@ def check_names(names: Sequence[str], given: Iterable[str], field: str) -> None:
     wrong = [name for name in given if name not in names]
     if not wrong:
         return
-    folded = {name.casefold(): name for name in names}
-    near = {
-        name: [
-            folded[hit]
-            for hit in difflib.get_close_matches(name.casefold(), folded, n=3, cutoff=0.5)
-        ]
-        for name in wrong[:_EXAMPLES]
-    }
-    known = list(dict.fromkeys(hit for hits in near.values() for hit in hits)) or names[:50]
+    close = {name: near(name, names) for name in wrong[:_EXAMPLES]}
+    known = list(dict.fromkeys(hit for hits in close.values() for hit in hits)) or names[:50]
     raise UnknownName(
-        f"the file has no column {', '.join(map(repr, near))}",
+        f"the file has no column {', '.join(map(repr, close))}",
         remedy=f"Nearest columns of the file: {', '.join(map(repr, known))}.",
         errors=[
             FieldError(pointer=f"/{field}/{name}", code="unknown_name", detail=_meant(name, hits))
-            for name, hits in near.items()
+            for name, hits in close.items()
         ],
     )
 
 
-def _meant(name: str, near: Sequence[str]) -> str:
-    known = f"; nearest: {', '.join(map(repr, near))}" if near else ""
+def _meant(name: str, hits: Sequence[str]) -> str:
+    known = f"; nearest: {', '.join(map(repr, hits))}" if hits else ""
     return f"there is no column {name!r}{known}"
 
 

@@ -1,52 +1,73 @@
 """What a person looks at before they train: counts, reasons, columns, targets, conflicts."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import pyarrow.parquet as pq
-
 from app.core.work import ChunkResult
-from app.datasets.columns import Column, stored_name
+from app.datasets.columns import Column
 from app.datasets.parts import Layout
+from app.ingestion import chemistry
+from app.ingestion.clean import Shapes
 from app.ingestion.merging import Replicates
-from app.ingestion.staging import Refused
+from app.ingestion.refusals import Tally
+from app.ingestion.statistics import column_statistics
+from app.storage import Storage
 
-_BINS = 20
 _SHOWN = 50
 _MAX_COLUMNS = 200
 
 
 def build_report(
     *,
+    storage: Storage,
+    said: Mapping[str, str],
     layout: Layout,
     counts: dict[str, int],
-    refused: Sequence[Refused],
+    refused: Tally,
     replicates: Replicates,
     results: Sequence[ChunkResult],
     clean: Path,
+    shapes: Shapes,
 ) -> dict[str, Any]:
-    """Small (it is kept in the data set's row): at most 50 refused rows and 100 conflicts."""
-    targets = [column for column in layout.columns if column["role"] == "target"]
+    """Small (it is kept in the data set's row): at most 50 refused rows, 100 conflicts and 200
+    columns. `statistics` (of tables) has the figures of features as `targets` those of targets.
+    """
+    # what a person called a target comes before what was guessed to be one
+    targets = sorted(
+        (column for column in layout.columns if column["role"] == "target"),
+        key=lambda column: column["name"] not in said,
+    )
+    features = [column for column in layout.columns if column["role"] == "feature"]
+    statistics = {c["name"]: column_statistics(clean, c) for c in features[:_MAX_COLUMNS]}
+    of_targets = {c["name"]: column_statistics(clean, c) for c in targets[:_MAX_COLUMNS]}
     return {
         "counts": counts,
         "kind": layout.kind,
         "format": layout.format,
         "notes": layout.notes,
         "columns": layout.columns[:_MAX_COLUMNS],
-        "reasons": dict(Counter(entry.reason for entry in refused).most_common(_SHOWN)),
-        "refused": [entry.__dict__ for entry in refused[:_SHOWN]],
+        "reasons": dict(refused.reasons.most_common(_SHOWN)),
+        "refused": refused.named(),
         "changes": _summed(results, "changes"),
         "bad_cells": _summed(results, "bad_cells"),
         "duplicates": {
-            "structures": len(replicates.groups),
+            "rule": replicates.rule,
+            "structures": replicates.n_groups,
             "conflicts": replicates.n_conflicts,
             "named": replicates.conflicts,
         },
-        "targets": {c["name"]: _target(clean, c) for c in targets[:_MAX_COLUMNS]},
+        "targets": of_targets,
+        "statistics": statistics,
+        "constant": [name for name, facts in (of_targets | statistics).items() if _constant(facts)],
+        "molecules": _molecules(storage, layout, targets, results, clean, shapes),
     }
+
+
+def _constant(facts: dict[str, Any]) -> bool:
+    """Nothing can be learned from one value."""
+    return int(facts["distinct"]) <= 1
 
 
 def _summed(results: Sequence[ChunkResult], name: str) -> dict[str, int]:
@@ -56,22 +77,20 @@ def _summed(results: Sequence[ChunkResult], name: str) -> dict[str, int]:
     return dict(total)
 
 
-def _target(clean: Path, column: Column) -> dict[str, Any]:
-    """Count and distribution of one target column."""
-    values = pq.read_table(clean, columns=[stored_name(column["name"])]).column(0)
-    known = values.drop_null()
-    facts: dict[str, Any] = {"n": len(known), "missing": values.null_count, "type": column["type"]}
-    if column["type"] != "number":
-        shares = Counter(known.to_pylist()).most_common(_SHOWN)
-        return facts | {"classes": dict(shares)}
-    if not len(known):
-        return facts
-    numbers = known.to_numpy()
-    heights, edges = np.histogram(numbers, bins=_BINS)
-    return facts | {
-        "min": float(numbers.min()),
-        "max": float(numbers.max()),
-        "mean": float(numbers.mean()),
-        "std": float(numbers.std()),
-        "histogram": {"counts": heights.tolist(), "edges": edges.tolist()},
+def _molecules(
+    storage: Storage,
+    layout: Layout,
+    targets: Sequence[Column],
+    results: Sequence[ChunkResult],
+    clean: Path,
+    shapes: Shapes,
+) -> dict[str, Any] | None:
+    """None for tables, and for parts that the release before has staged."""
+    if not shapes.scaffolds:
+        return None
+    return {
+        "heavy_atoms": chemistry.sizes(shapes),
+        "elements": chemistry.elements(results),
+        "scaffolds": chemistry.scaffolds(storage, results, shapes),
+        "examples": chemistry.examples(clean, targets, layout.names("id")),
     }

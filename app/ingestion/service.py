@@ -6,19 +6,15 @@ in the file, the first one of replicates), of molecules `smiles` (standardized) 
 for classes), identifier and split columns.
 """
 
-import csv
-import io
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import orjson
-import pyarrow as pa
 import pyarrow.parquet as pq
 from sqlalchemy.orm import Session
 
-from app.core.csv_cells import safe_cell
 from app.core.errors import FieldError, InvalidInput, NotFound
 from app.core.hashing import sha256_of_stream
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
@@ -35,13 +31,15 @@ from app.datasets.parts import (
 )
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
-from app.ingestion.merging import Replicates, row_identity, structure_identity
+from app.ingestion.clean import write_clean
+from app.ingestion.merging import Replicates, Rule, row_identities, structure_identities
+from app.ingestion.page import Source, render_page
+from app.ingestion.refusals import Tally, write_rejected
 from app.ingestion.report import build_report
-from app.ingestion.staging import Refused, Staged
+from app.ingestion.staging import Staged, refusal
 from app.resources import Resources
 from app.storage import Storage, keys
 
-_WRITE_ROWS = 5_000
 _SHOWN_REASONS = 5
 
 
@@ -97,6 +95,7 @@ def run_chunk(
         "refused_key": refused_key,
         "ok": len(staged.rows),
         "changes": staged.changes,
+        "elements": staged.elements,
         "bad_cells": staged.bad_cells,
     }
 
@@ -110,25 +109,31 @@ def finalize(
     storage = resources.storage
     layout = Layout.load(storage, context.job_id, context.attempt)
     dataset_id = _dataset_id(params)
-    refused = sorted(_refused(storage, layout, results), key=lambda entry: entry.row)
+
+    def key(name: str) -> str:
+        return keys.dataset(dataset_id, context.attempt, name)
+
+    refused = write_rejected(storage, key("rejected.csv"), layout, results)
     _check_share(layout, refused, params)
     replicates = Replicates(
         targets=_with_role(layout, "target"),
-        identity=structure_identity if layout.structure is not None else row_identity,
+        identities=structure_identities if layout.structure is not None else row_identities,
+        rule=_rule(layout, params),
     )
-    clean_key = keys.dataset(dataset_id, context.attempt, "clean.parquet")
-    rule = _rule(layout, params)
-    ok = _write_clean(storage, clean_key, rule, replicates, results, context)
-    counts = _account(layout.rows, ok, len(refused))
+    ok, shapes = write_clean(storage, key("clean.parquet"), replicates, results, context)
+    counts = _account(layout.rows, ok, refused.rows)
     report = build_report(
+        storage=storage,
+        said=params.roles,
         layout=layout,
         counts=counts,
         refused=refused,
         replicates=replicates,
         results=results,
-        clean=storage.local_path(clean_key),
+        clean=storage.local_path(key("clean.parquet")),
+        shapes=shapes,
     )
-    sha256 = _write_rest(storage, context, params, report, refused)
+    sha256 = _write_rest(resources, context, params, report)
     return _outcome(dataset_id, counts, layout, report, sha256, context)
 
 
@@ -139,7 +144,7 @@ def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
     shown = shown_structure(row, layout)
     structure = structure_of(row, layout)
     if isinstance(structure, str):
-        staged.refused.append(Refused(row=row["__row__"], value=shown, reason=structure))
+        staged.refused.append(refusal(row, shown, structure))
         return
     values: dict[str, Any] = {}
     wrong: list[str] = []
@@ -150,11 +155,9 @@ def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
             if column["role"] == "target":
                 wrong.append(why)
     if wrong and all(values[c["name"]] is None for c in staged.values if c["role"] == "target"):
-        staged.refused.append(Refused(row=row["__row__"], value=shown, reason="; ".join(wrong)))
+        staged.refused.append(refusal(row, shown, "; ".join(wrong)))
     elif layout.structure is None and all(value is None for value in values.values()):
-        staged.refused.append(
-            Refused(row=row["__row__"], value=shown, reason="every cell is empty")
-        )
+        staged.refused.append(refusal(row, shown, "every cell is empty"))
     else:
         staged.add(row, shown, structure, values)
 
@@ -166,28 +169,15 @@ def _with_role(layout: Layout, *roles: str) -> list[Column]:
 # ---- finalize
 
 
-def _refused(storage: Storage, layout: Layout, results: Sequence[ChunkResult]) -> Iterator[Refused]:
-    """Of every chunk; of a chunk that failed, each of its rows with the chunk's reason."""
-    for result in results:
-        if result.state == "succeeded":
-            for entry in orjson.loads(storage.read(result.result["refused_key"])):
-                yield Refused(**entry)
-        else:
-            for row in read_part(storage, result.spec):
-                yield Refused(
-                    row=row["__row__"], value=shown_structure(row, layout), reason=result.reason
-                )
-
-
-def _check_share(layout: Layout, refused: Sequence[Refused], params: IngestParams) -> None:
+def _check_share(layout: Layout, refused: Tally, params: IngestParams) -> None:
     """All rows refused, or more than allowed: say which and why, and make no data set."""
-    share = len(refused) / layout.rows
+    share = refused.rows / layout.rows
     if share < 1.0 and share <= params.max_bad_fraction:
         return
-    common = Counter(entry.reason for entry in refused).most_common(_SHOWN_REASONS)
+    common = refused.reasons.most_common(_SHOWN_REASONS)
     errors = [
         FieldError(pointer=f"row {entry.row}", code="refused", detail=entry.reason)
-        for entry in refused[:_SHOWN_REASONS]
+        for entry in refused.first[:_SHOWN_REASONS]
     ]
     read_from = (
         f"The structures were read from column {layout.structure!r}"
@@ -195,7 +185,7 @@ def _check_share(layout: Layout, refused: Sequence[Refused], params: IngestParam
         else f"The target was read from column {', '.join(map(repr, layout.names('target')))}"
     )
     raise InvalidInput(
-        f"{len(refused)} of {layout.rows} rows were refused: "
+        f"{refused.rows} of {layout.rows} rows were refused: "
         + "; ".join(f"{reason} ({number}x)" for reason, number in common),
         code="rows_refused",
         remedy=f"{read_from}; name another one by `roles`, correct the rows, or raise "
@@ -204,64 +194,7 @@ def _check_share(layout: Layout, refused: Sequence[Refused], params: IngestParam
     )
 
 
-def _staged_rows(
-    storage: Storage, results: Sequence[ChunkResult]
-) -> Iterator[tuple[pa.Schema, list[dict[str, Any]]]]:
-    for result in results:
-        if result.state == "succeeded":
-            table = pq.read_table(storage.local_path(result.result["key"]))
-            yield table.schema, table.to_pylist()
-
-
-def _write_clean(
-    storage: Storage,
-    key: str,
-    rule: str,
-    replicates: Replicates,
-    results: Sequence[ChunkResult],
-    context: WorkContext,
-) -> int:
-    """Stream the staged parts into clean.parquet, replicates merged; how many rows it has."""
-    if rule == "merge":
-        for _, rows in _staged_rows(storage, results):
-            replicates.count(rows)
-        for _, rows in _staged_rows(storage, results):
-            replicates.collect(rows)
-    schema = next(schema for schema, _ in _staged_rows(storage, results))
-    after = 3 if "smiles" in schema.names else 1
-    schema = schema.insert(after, pa.field("n_merged", pa.int64()))
-    schema = schema.insert(after + 1, pa.field("merged_rows", pa.string()))
-    written = 0
-    with (
-        storage.writer(key) as stream,
-        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
-    ):
-        buffer: list[dict[str, Any]] = []
-        for row in _deduplicated(storage, rule, replicates, results):
-            buffer.append(row)
-            if len(buffer) == _WRITE_ROWS:
-                context.raise_if_cancelled()
-                writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
-                written, buffer = written + len(buffer), []
-        writer.write_table(pa.Table.from_pylist(buffer, schema=schema))
-    return written + len(buffer)
-
-
-def _deduplicated(
-    storage: Storage,
-    rule: str,
-    replicates: Replicates,
-    results: Sequence[ChunkResult],
-) -> Iterator[dict[str, Any]]:
-    rows = (row for _, batch in _staged_rows(storage, results) for row in batch)
-    if rule == "merge":
-        return replicates.merged(rows)
-    if rule == "keep_first":
-        return replicates.first_only(rows)
-    return ({**row, "n_merged": 1, "merged_rows": str(row["row"])} for row in rows)
-
-
-def _rule(layout: Layout, params: IngestParams) -> str:
+def _rule(layout: Layout, params: IngestParams) -> Rule:
     if params.duplicates != "auto":
         return params.duplicates
     return "merge" if layout.structure is not None or layout.names("id") else "keep_all"
@@ -280,35 +213,45 @@ def _account(rows_in: int, ok: int, rejected: int) -> dict[str, int]:
 
 
 def _write_rest(
-    storage: Storage,
-    context: WorkContext,
-    params: IngestParams,
-    report: dict[str, Any],
-    refused: Sequence[Refused],
+    resources: Resources, context: WorkContext, params: IngestParams, report: dict[str, Any]
 ) -> str:
-    """rejected.csv, report.json and, last, manifest.json; the SHA-256 of clean.parquet."""
-    dataset_id = _dataset_id(params)
+    """report.json, report.html and, last, manifest.json; the SHA-256 of clean.parquet."""
+    storage, dataset_id = resources.storage, _dataset_id(params)
 
     def key(name: str) -> str:
         return keys.dataset(dataset_id, context.attempt, name)
 
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["row", "value", "reason"])
-    for entry in refused:
-        writer.writerow([entry.row, safe_cell(entry.value), safe_cell(entry.reason)])
-    storage.write(key("rejected.csv"), text.getvalue().encode())
     storage.write(key("report.json"), orjson.dumps(report, option=orjson.OPT_INDENT_2))
-    with storage.open(key("clean.parquet")) as stream:
-        sha256 = sha256_of_stream(stream)
+    sha256 = _sha256(storage, key("clean.parquet"))
+    page = render_page(_source(resources, dataset_id, sha256), report)
+    storage.write(key("report.html"), page.encode())
+    names = ("rejected.csv", "report.json", "report.html")
     manifest = {
         "params": params.model_dump(mode="json"),
         "counts": report["counts"],
         "columns": report["columns"],
-        "sha256": {"clean.parquet": sha256},
+        "sha256": {"clean.parquet": sha256} | {name: _sha256(storage, key(name)) for name in names},
     }
     storage.write(key("manifest.json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2))
     return sha256
+
+
+def _sha256(storage: Storage, key: str) -> str:
+    with storage.open(key) as stream:
+        return sha256_of_stream(stream)
+
+
+def _source(resources: Resources, dataset_id: UUID, sha256: str) -> Source:
+    with resources.database.session() as session:
+        dataset = session.get_one(DatasetRow, dataset_id)
+        file = session.get_one(FileRow, dataset.file_id)
+        return Source(
+            ref=f"{dataset.name}:{dataset.number}",
+            file_name=file.name,
+            file_sha256=file.sha256,
+            sha256=sha256,
+            at=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
+        )
 
 
 def _dataset_id(params: IngestParams) -> UUID:

@@ -9,7 +9,7 @@ from app.core.names import shown
 
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _SLUG = r"[a-z0-9][a-z0-9._-]{0,62}"
-_PATTERN = re.compile(rf"(?P<name>{_SLUG})(?::(?P<number>[1-9][0-9]{0, 8})|@(?P<alias>{_SLUG}))?")
+_PATTERN = re.compile(rf"(?P<name>{_SLUG})(?::(?P<number>[1-9][0-9]{{0,8}})|@(?P<alias>{_SLUG}))?")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,7 @@
 import csv
 import io
 
+import orjson
 import pandas as pd
 import pyarrow as pa
 import pytest
@@ -142,3 +143,113 @@ def test_columns_called_like_ours_keep_their_values(ingest):
     dataset, _ = ingest("row,n_merged,y\n7,1,1.5\n8,2,2.5\n9,3,3.5\n", roles={"y": "target"})
     assert dataset.rows == [1, 2, 3]
     assert dataset.column("row_") == [7.0, 8.0, 9.0]
+
+
+# ---- the report
+
+
+def report_of(resources, dataset):
+    with resources.database.session() as session:
+        return session.get(DatasetRow, dataset.id).report
+
+
+@pytest.mark.req("S1-35")
+def test_the_report_counts_scaffolds_sizes_and_elements(ingest, resources):
+    """By hand: two benzenes (one scaffold), one pyridine (once), two acyclic, a merged one."""
+    dataset, _ = ingest("smiles,y\nc1ccccc1C,3\nc1ccccc1CC,2\nc1ccncc1C,1\nCCO,4\nCCCl,5\nOCC,4\n")
+    found = report_of(resources, dataset)["molecules"]
+    assert found["scaffolds"] == {
+        "distinct": 2,
+        "acyclic": 2,
+        "singletons": 0.5,
+        "top": [{"smiles": "c1ccccc1", "count": 2}, {"smiles": "c1ccncc1", "count": 1}],
+    }
+    assert found["heavy_atoms"] == {"min": 3, "median": 7.0, "max": 8}
+    assert found["elements"] == {"C": 6, "O": 2, "Cl": 1, "N": 1}
+    assert found["examples"]["order"] == "y"
+    assert [m["values"]["y"] for m in found["examples"]["molecules"]] == [1, 2, 3, 4, 5]
+
+
+def test_scaffolds_are_those_of_rdkit_on_real_molecules(ingest, resources):
+    from collections import Counter
+
+    from rdkit.Chem.Scaffolds.MurckoScaffold import MurckoScaffoldSmilesFromSmiles
+
+    dataset, _ = ingest((DATA / "freesolv.csv").read_bytes())
+    expected = Counter(MurckoScaffoldSmilesFromSmiles(smiles) for smiles in dataset.smiles)
+    found = report_of(resources, dataset)["molecules"]["scaffolds"]
+    assert found["acyclic"] == expected.pop("")
+    assert found["distinct"] == len(expected)
+    assert [t["count"] for t in found["top"]] == [n for _, n in expected.most_common(20)]
+    assert all(expected[t["smiles"]] == t["count"] for t in found["top"])
+
+
+def test_the_report_of_a_table_has_figures_of_each_column(ingest, resources):
+    frame = pd.read_csv(io.BytesIO(TELCO))
+    frame["plan"] = "only"
+    dataset, _ = ingest(frame.to_csv(index=False), "t.csv", roles={"plan": "feature"})
+    report = report_of(resources, dataset)
+    charges = pd.to_numeric(frame["TotalCharges"], errors="coerce")
+    found = report["statistics"]["TotalCharges"]
+    assert (found["n"], found["missing"]) == (7032, 11)
+    assert found["distinct"] == charges.nunique()
+    assert found["mean"] == pytest.approx(charges.mean())
+    assert found["median"] == pytest.approx(charges.median())
+    assert sum(found["histogram"]["counts"]) == 7032
+    assert report["statistics"]["Contract"]["classes"] == dict(frame["Contract"].value_counts())
+    assert report["targets"]["Churn"]["classes"] == dict(frame["Churn"].value_counts())
+    assert report["constant"] == ["plan"]
+    assert report["molecules"] is None
+
+
+def test_reasons_are_counted_without_the_value(ingest, resources):
+    lines = "".join(f"{'C' * n}O,{'x' * n}\n" for n in range(1, 9))
+    dataset, _ = ingest(f"smiles,y\nCCN,1\nCCF,2\nxx(,3\n{lines}", roles={"y": "target"})
+    report = report_of(resources, dataset)
+    assert report["reasons"]["RDKit cannot read it (syntax)"] == 1
+    assert sum(report["reasons"].values()) == report["counts"]["rows_rejected"]
+    assert len(report["reasons"]) <= 3
+
+
+def test_rejected_rows_come_with_their_cells(ingest, resources):
+    long = "C" * 4_100
+    dataset, _ = ingest(
+        f"smiles,y,who,reason\nCCO,1,a,r\nCCC,2,b,s\nx(,3,=evil,t\nx){long},4,d,u\n"
+    )
+    short, big = rejected(resources, dataset)
+    assert (short["smiles"], short["y"], short["who"]) == ("x(", "3", "'=evil")
+    assert (short["reason (input)"], short["reason"]) == ("t", "RDKit cannot read it (syntax)")
+    assert big["who"] == "", "the cells of a long row are left out"
+    assert big["value"].startswith("x)CCC")
+
+
+def test_the_page_is_stored_and_its_hash_is_in_the_manifest(ingest, resources):
+    dataset, _ = ingest("smiles,y\nCCO,1\nOCC,2\nCCC,3\n")
+    manifest = orjson.loads(resources.storage.read(f"{dataset.folder_key}/manifest.json"))
+    for name in ("clean.parquet", "report.html", "report.json", "rejected.csv"):
+        path = resources.storage.local_path(f"{dataset.folder_key}/{name}")
+        assert manifest["sha256"][name] == sha256_of_file(path)
+    page = resources.storage.read(f"{dataset.folder_key}/report.html").decode()
+    assert "<title>d:1: data report</title>" in page
+    assert "1, 2 → <b>1.5</b>" in page.replace("1.0", "1").replace("2.0", "2")
+
+
+def test_rows_stay_in_order_when_a_chunk_was_divided(ingest, resources, monkeypatch):
+    """The pieces of a chunk that crashed come after all others by number."""
+    from app.core.work import ChunkSpec, FanOut
+    from app.ingestion import service
+
+    plan = service.plan
+
+    def divided(*args):
+        first, *rest = plan(*args).chunks
+        pieces = [ChunkSpec(source=first.source, start_row=a, stop_row=a + 500) for a in (0, 500)]
+        return FanOut(chunks=[*rest, *pieces])
+
+    monkeypatch.setattr(service, "plan", divided)
+    lines = "".join(f"{'C' * (n % 60 + 1)}{'O' if n % 7 else 'x'},{n}\n" for n in range(2500))
+    dataset, _ = ingest("smiles,y\n" + lines, duplicates="keep_all")
+    assert dataset.rows == sorted(dataset.rows)
+    numbers = [int(row["row"]) for row in rejected(resources, dataset)]
+    assert numbers == sorted(numbers)
+    assert len(numbers) > 300
