@@ -1,15 +1,32 @@
-"""Errors as the server tells them: what is wrong, and what to do about it."""
+"""Errors as the server tells them: what is wrong, and what to do about it.
+
+One class for each family of HTTP answers, and one for each problem code that a program acts on;
+codes that this version does not know fall back to their family. A failed job raises a class that is
+both `JobFailed` and that of its problem: `except UnknownName` catches either.
+"""
 
 from collections.abc import Mapping
-from typing import Any
+from functools import cache
+from typing import Any, ClassVar
 
 
 class RetortError(Exception):
-    """Carries the problem document (RFC 9457) in `problem`."""
+    """Carries the problem document (RFC 9457) in `problem`, the HTTP status in `status`."""
 
-    def __init__(self, problem: Mapping[str, Any], status: int | None = None) -> None:
+    #: problem codes for which this class stands
+    codes: ClassVar[tuple[str, ...]] = ()
+
+    def __init__(
+        self,
+        problem: Mapping[str, Any],
+        status: int | None = None,
+        *,
+        retry_after: float | None = None,
+    ) -> None:
         self.problem = dict(problem)
         self.status = status
+        #: seconds after which the server wants to be asked again
+        self.retry_after = retry_after
         super().__init__(self.detail)
 
     @property
@@ -22,12 +39,36 @@ class RetortError(Exception):
 
     @property
     def remedy(self) -> str:
-        return str(self.problem.get("remedy", ""))
+        return str(self.problem.get("remedy") or "")
 
     @property
     def fields(self) -> list[dict[str, str]]:
         """[{"pointer", "code", "detail"}] of the wrong fields or rows."""
         return list(self.problem.get("errors") or [])
+
+    @property
+    def request_id(self) -> str | None:
+        """Leads the operator to the log."""
+        return self.problem.get("request_id")
+
+    @property
+    def page(self) -> str | None:
+        """Address of the page that explains the code, relative to the server."""
+        return self.problem.get("type")
+
+    @property
+    def retryable(self) -> bool:
+        return self.problem.get("retryable") is True
+
+    def __str__(self) -> str:
+        return f"{self.detail} ({self.remedy})" if self.remedy else self.detail
+
+
+# ---- families
+
+
+class InvalidRequest(RetortError):
+    """4xx: the request must be corrected."""
 
 
 class NotFound(RetortError):
@@ -38,20 +79,116 @@ class Unauthorized(RetortError):
     """401: no key, or a wrong one."""
 
 
-class InvalidRequest(RetortError):
-    """4xx: the request must be corrected."""
+class Forbidden(Unauthorized):
+    """403: the key may not do this."""
+
+
+class Conflict(InvalidRequest):
+    """409, 412: the state does not allow this (any more)."""
+
+
+class PayloadTooLarge(InvalidRequest):
+    """413."""
+
+    codes = ("payload_too_large",)
 
 
 class Unavailable(RetortError):
     """5xx, after all retries."""
 
 
+class ServerFault(Unavailable):
+    """500: a bug of the server; tell the operator the request id."""
+
+    codes = ("internal_error",)
+
+
 class TooManyRequests(Unavailable):
     """429, after all retries: too many of your jobs are waiting."""
+
+    codes = ("too_many_jobs",)
 
 
 class ConnectionFailed(RetortError):
     """The server cannot be reached, after all retries."""
+
+    codes = ("connection_failed",)
+
+
+class TimedOut(ConnectionFailed):
+    """The call took longer than its `total_timeout`, retries included."""
+
+    codes = ("timed_out",)
+
+
+class NotConfigured(RetortError):
+    """No address or no key: nothing was sent."""
+
+    codes = ("no_configuration",)
+
+
+# ---- codes that programs act on
+
+
+class UnknownName(InvalidRequest):
+    """An algorithm, featurizer, column or other name that does not exist; nearest in `remedy`."""
+
+    codes = ("unknown_name",)
+
+
+class TooManyInputs(InvalidRequest):
+    """More than are answered at once; `predict_file` and `map` take any number."""
+
+    codes = ("too_many_inputs",)
+
+
+class IdempotencyKeyReused(InvalidRequest):
+    """The key was used with another body."""
+
+    codes = ("idempotency_key_reused",)
+
+
+class EmptyFile(InvalidRequest):
+    codes = ("empty_file", "no_rows")
+
+
+class HashMismatch(InvalidRequest):
+    """What arrived is not what was sent."""
+
+    codes = ("hash_mismatch",)
+
+
+class UploadIncomplete(InvalidRequest):
+    """Parts are missing; uploading the same file again sends only these."""
+
+    codes = ("upload_incomplete",)
+
+
+class UnreadableFile(InvalidRequest):
+    """No reader can make sense of the bytes."""
+
+    codes = ("not_a_table", "damaged_file", "unknown_format", "not_text", "encrypted_file")
+
+
+class NoStructureColumn(InvalidRequest):
+    """No column holds molecules; name one (`smiles=`), or say `kind="table"`."""
+
+    codes = ("no_structure_column",)
+
+
+class RowsRefused(InvalidRequest):
+    """More rows are refused than `max_bad_fraction` allows; see the data set's rejected rows."""
+
+    codes = ("rows_refused",)
+
+
+class ModelAltered(Conflict):
+    """The model's files are not those that were trained."""
+
+    codes = ("model_altered",)
+
+
+# ---- how a job ends
 
 
 class JobFailed(RetortError):
@@ -63,11 +200,80 @@ class JobFailed(RetortError):
         super().__init__(problem)
 
 
-def error_of(status: int, problem: Mapping[str, Any]) -> RetortError:
-    if status == 401:
-        return Unauthorized(problem, status)
-    if status == 404:
-        return NotFound(problem, status)
-    if status == 429:
-        return TooManyRequests(problem, status)
-    return (Unavailable if status >= 500 else InvalidRequest)(problem, status)
+class JobCancelled(JobFailed):
+    """Somebody cancelled the job."""
+
+    codes = ("cancelled_by_user", "cancelled")
+
+
+class JobDeadlineExceeded(JobFailed):
+    """The job's own `deadline_seconds` passed."""
+
+    codes = ("deadline_exceeded",)
+
+
+class WorkerLost(JobFailed):
+    """Worker processes died while they ran the job."""
+
+    codes = ("lost_worker",)
+
+
+class DependencyFailed(JobFailed):
+    """A job that this one needs did not succeed."""
+
+    codes = ("dependency_failed",)
+
+
+_FAMILIES: dict[int, type[RetortError]] = {
+    401: Unauthorized,
+    403: Forbidden,
+    404: NotFound,
+    409: Conflict,
+    412: Conflict,
+    413: PayloadTooLarge,
+    429: TooManyRequests,
+    500: ServerFault,
+}
+
+
+def family_of(status: int) -> type[RetortError]:
+    return _FAMILIES.get(status) or (Unavailable if status >= 500 else InvalidRequest)
+
+
+@cache
+def classes() -> dict[str, type[RetortError]]:
+    """Problem code to class."""
+
+    def below(kind: type[RetortError]) -> list[type[RetortError]]:
+        return [kind, *(found for child in kind.__subclasses__() for found in below(child))]
+
+    known = [kind for kind in below(RetortError) if kind.__module__ == __name__]
+    return {code: kind for kind in known for code in kind.codes}
+
+
+def error_of(
+    status: int, problem: Mapping[str, Any], *, retry_after: float | None = None
+) -> RetortError:
+    """The code's class where it belongs to the status's family, else the family's."""
+    family = family_of(status)
+    known = classes().get(str(problem.get("code")), family)
+    kind = known if issubclass(known, family) and not issubclass(known, JobFailed) else family
+    return kind(problem, status, retry_after=retry_after)
+
+
+def failure_of(job: Mapping[str, Any]) -> JobFailed:
+    """JobFailed, and also the class of the job's problem code."""
+    code = str((job.get("error") or {}).get("code", job["state"]))
+    return _failure_classes().get(code, JobFailed)(job)
+
+
+@cache
+def _failure_classes() -> dict[str, type[JobFailed]]:
+    """Problem code to a class that is JobFailed too."""
+    return {code: _both(kind) for code, kind in classes().items()}
+
+
+def _both(kind: type[RetortError]) -> type[JobFailed]:
+    if issubclass(kind, JobFailed):
+        return kind
+    return type(f"JobFailed{kind.__name__}", (JobFailed, kind), {"__module__": __name__})

@@ -17,10 +17,11 @@ from retort import (
     Unauthorized,
     Unavailable,
 )
-from retort.cli.commands import _settings, app
-from retort.client import slug
+from retort.cli.app import app
+from retort.cli.options import settings
 from retort.config import find_config
 from retort.stream import Event, parse
+from retort.tables import slug
 
 JOB = {"id": "j1", "kind": "train", "state": "succeeded", "error": None}
 PROBLEM = {"code": "invalid_input", "detail": "no", "remedy": "mend it", "errors": []}
@@ -44,7 +45,7 @@ def scripted(monkeypatch):
             return answer
 
         client = Retort(transport=httpx.MockTransport(handle))
-        client.transport._sleep = slept.append
+        client.transport.sleep = slept.append
         return client, asked
 
     slept = []
@@ -217,7 +218,7 @@ def test_exit_codes(scripted, monkeypatch, capsys):
     def run(*words, error=None):
         monkeypatch.setattr("sys.argv", ["retort", *words])
         if error is not None:
-            monkeypatch.setattr("retort.cli.commands.Retort", lambda: (_ for _ in ()).throw(error))
+            monkeypatch.setattr("retort.cli.models.connect", lambda: (_ for _ in ()).throw(error))
         with pytest.raises(SystemExit) as stopped:
             cli.main()
         return stopped.value.code
@@ -231,7 +232,7 @@ def test_exit_codes(scripted, monkeypatch, capsys):
 
 
 def test_settings_are_read_as_json_where_they_are():
-    assert _settings(["a=1", "b=x", "c=[1, 2]", "d=null"]) == {
+    assert settings(["a=1", "b=x", "c=[1, 2]", "d=null"]) == {
         "a": 1,
         "b": "x",
         "c": [1, 2],

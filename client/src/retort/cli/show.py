@@ -1,118 +1,141 @@
-"""How things look in a terminal: tables, progress that follows the stream, problems."""
+"""How things look in a terminal: tables, problems, the next useful command."""
 
 import json
-from collections.abc import Iterable, Sequence
+import shlex
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from retort.client import Json, Retort
-from retort.errors import JobFailed, RetortError
+from retort import figures
+from retort.config import find_config
+from retort.errors import RetortError
+from retort.figures import figure, main_metric
+from retort.records import Json
 
-out = Console(highlight=False)
-err = Console(stderr=True, highlight=False)
+__all__ = ["complain", "figure", "main_metric"]
+
+#: where nobody looks at a screen, lines are not folded
+_WIDE = 250
+out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else _WIDE)
 
 
 def complain(error: RetortError) -> None:
     """What is wrong, in which fields, what to do, and where an operator finds it."""
-    err.print(f"[red]{error.detail}[/red]", markup=True)
+    err.print(error.detail, style="red", markup=False, soft_wrap=True)
     for field in error.fields[:10]:
-        err.print(f"  {field['pointer']}: {field['detail']}", markup=False)
+        err.print(f"  {field['pointer']}: {field['detail']}", markup=False, soft_wrap=True)
+    if len(error.fields) > 10:
+        err.print(f"  and {len(error.fields) - 10} more")
     if error.remedy:
-        err.print(f"→ {error.remedy}", markup=False)
-    if request_id := error.problem.get("request_id"):
-        err.print(f"  request {request_id}", style="dim")
+        err.print(f"→ {error.remedy}", markup=False, soft_wrap=True)
+    if error.request_id:
+        err.print(f"  request {error.request_id}", style="dim")
+    if error.page:
+        err.print(f"  {_absolute(error.page)}", style="dim", markup=False, soft_wrap=True)
+
+
+def _absolute(page: str) -> str:
+    try:
+        origin = find_config().url.rstrip("/").removesuffix("/api/v1")
+    except RetortError:
+        return page
+    return origin + page if page.startswith("/") else page
 
 
 def as_json(value: Any) -> None:
     out.print_json(json.dumps(value, default=str))
 
 
+def say(text: str) -> None:
+    """A line as it is: brackets are no markup, long lines are not folded."""
+    out.print(text, markup=False, soft_wrap=True)
+
+
+def warn(text: str) -> None:
+    err.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+
+
+def next_(*commands: Sequence[str]) -> None:
+    """`next: retort ...` ready to paste."""
+    say("next: " + "   |   ".join(shlex.join(["retort", *words]) for words in commands))
+
+
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    shown = Table(*columns, title=title, title_justify="left", box=None, pad_edge=False)
+    shown = Table(title=title or None, title_justify="left", box=None, pad_edge=False)
+    for column in columns:
+        shown.add_column(column, overflow="fold")
     for row in rows:
-        shown.add_row(*("" if cell is None else str(cell) for cell in row))
+        shown.add_row(*(_cell(cell) for cell in row))
     out.print(shown)
 
 
-def follow_job(client: Retort, job: Json, *, quiet: bool = False) -> Json:
-    """Show progress until the job has ended; the ended job. Ctrl-C detaches: the job runs on.
+def _cell(cell: Any) -> Any:
+    from rich.text import Text
 
-    Raises JobFailed unless it succeeded.
-    """
-    try:
-        ended = client.jobs.wait(job["id"]) if quiet else _bar(client, job)
-    except KeyboardInterrupt:
-        err.print(f"\ndetached; the job runs on. Follow it: retort jobs follow {job['id']}")
-        raise
-    return ended
+    return Text("" if cell is None else str(cell))
 
 
-def _bar(client: Retort, job: Json) -> Json:
-    bar = Progress(
-        TextColumn("{task.description}"),
-        BarColumn(bar_width=24),
-        TextColumn("{task.percentage:>3.0f} %"),
-        TimeElapsedColumn(),
-        TextColumn("{task.fields[note]}", style="dim"),
-        console=out,
-        transient=out.is_terminal,
-    )
-    with bar:
-        task = bar.add_task(job["kind"], total=100, note=job["state"])
-        for event in client.jobs.follow(job["id"]):
-            if event.type == "progress":
-                said = event.data.get("message") or ""
-                note = f"{event.data.get('stage', '')} {said}".strip()
-                bar.update(task, completed=event.data.get("percent", 0), note=note[:60])
-            elif event.type == "state":
-                bar.update(task, note=event.data["data"]["state"])
-    ended = client.jobs.get(job["id"])
-    if ended["state"] != "succeeded":
-        raise JobFailed(ended)
-    return ended
+def listing(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, plain: bool) -> None:
+    """JSON, or the named fields as a table."""
+    if plain:
+        as_json(items)
+    else:
+        table("", columns, [[_short(item.get(name)) for name in columns] for item in items])
 
 
-def figure(value: Json | None) -> str:
-    """0.576 [0.51, 0.64]."""
-    if not value or value.get("value") is None:
-        return "-"
-    text = f"{value['value']:.3f}"
-    if value.get("ci_low") is not None:
-        text += f" [{value['ci_low']:.3f}, {value['ci_high']:.3f}]"
-    return text
+def _short(value: Any) -> Any:
+    if isinstance(value, dict | list):
+        return json.dumps(value, default=str)
+    return value
 
 
-def main_metric(task: str) -> str:
-    return {"regression": "rmse", "binary": "roc_auc"}.get(task, "balanced_accuracy")
+def show_report(ref: str, report: Json) -> None:
+    """Row accounting with reasons, conflicts, columns."""
+    say(f"{ref}  {figures.accounting(report['counts'])}")
+    for reason, number in (report.get("reasons") or {}).items():
+        say(f"  {number:6} x {reason}")
+    if conflicts := (report.get("duplicates") or {}).get("conflicts"):
+        say(f"  {conflicts} replicate groups disagree (retort data report {ref} --json)")
+    for note in report.get("notes") or []:
+        say(f"  {note}")
+    rows = [(c["name"], c["role"], c["type"], c.get("unit")) for c in report["columns"]]
+    table("", ("column", "role", "type", "unit"), rows)
+
+
+def show_preview(found: Json) -> None:
+    """What would be read, and how to say it otherwise."""
+    facts = [f"{found['format']}, {found['kind']}"]
+    known = ("encoding", "separator", "decimal")
+    facts += [f"{name} {found[name]!r}" for name in known if found.get(name)]
+    say(f"read as {', '.join(facts)}; from the first {found['rows_sampled']} rows:")
+    rows = [
+        (c["name"], c["role"], c["type"], c.get("unit"), c["missing"], ", ".join(c["examples"][:3]))
+        for c in found["columns"][:50]
+    ]
+    table("", ("column", "role", "type", "unit", "missing", "examples"), rows)
+    for note in found["notes"]:
+        say(f"  {note}")
+    say("otherwise: --target COLUMN, --smiles COLUMN, --role COLUMN=ROLE, --kind table|molecule")
 
 
 def show_model(model: Json) -> None:
     """Test metrics of each target beside the baseline."""
-    metrics = model["metrics"]
-    names = sorted({name for found in metrics["test"].values() for name in found})
-    out.print(f"[bold]{model['ref']}[/bold]  {model['algorithm']}, {model['task']}")
-    rows = [
-        (target, name, figure(found.get(name)), figure(metrics["baseline"][target].get(name)))
-        for target, found in list(metrics["test"].items())[:20]
-        for name in names
-    ]
-    table("", ("target", "metric", "test [95 %]", "baseline"), rows)
+    aliases = "".join(f" @{alias}" for alias in model.get("aliases") or [])
+    say(f"{model['ref']}{aliases}  {model['algorithm']}, {model['task']}")
+    table("", ("target", "metric", "test [95 %]", "baseline"), figures.metric_rows(model))
 
 
-def show_predictions(items: Sequence[Json]) -> None:
-    rows = []
-    for item in items:
-        if item["status"] != "ok":
-            rows.append((item["input"], "-", "", item["reason"]))
-            continue
-        for target, answer in item["targets"].items():
-            value = answer.get("class") or f"{answer['value']:.3f}"
-            span = answer.get("interval")
-            interval = f"[{span[0]:.2f}, {span[1]:.2f}]" if span else ""
-            if "class" in answer:
-                interval = f"p = {answer['value']:.2f}"
-            rows.append((item["input"], value, interval, target))
+def show_predictions(items: Sequence[Mapping[str, Any]]) -> None:
+    rows = (row for item in items for row in _prediction_rows(item))
     table("", ("input", "prediction", "90 %", "target or reason"), rows)
+
+
+def _prediction_rows(item: Mapping[str, Any]) -> list[Sequence[Any]]:
+    given = item["input"] if isinstance(item["input"], str) else json.dumps(item["input"])
+    if item["status"] == "error":
+        return [(given, "-", "", item["reason"])]
+    return [(given, *figures.answer(found), name) for name, found in item["targets"].items()]

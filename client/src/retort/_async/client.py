@@ -1,0 +1,201 @@
+"""The client: everything hangs from here."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from retort._async.datasets import AsyncDatasets
+from retort._async.files import AsyncFiles
+from retort._async.jobs import AsyncJobs, AsyncWorkflows
+from retort._async.mapping import AsyncMap
+from retort._async.models import AsyncAdmin, AsyncModels, AsyncRegistry, AsyncStudies
+from retort._async.objects import AsyncJob
+from retort._async.transport import AsyncTransport
+from retort.config import find_config
+from retort.curling import Curl
+from retort.inputs import as_inputs
+from retort.learning import divide, learn_params, spec
+from retort.parts import Progress
+from retort.patience import Patience
+from retort.predictions import Predictions
+from retort.records import Json, ref_of
+
+#: inputs that the server answers at once
+_AT_ONCE = 100
+
+
+class AsyncRetort:
+    """A connection to one Retort; see `find_config` for where address and key come from.
+
+    Used as a context manager it closes its connections. `timeout` is for one exchange,
+    `total_timeout` for a call with all its retries (s).
+    """
+
+    def __init__(
+        self,
+        url: str | None = None,
+        api_key: str | None = None,
+        *,
+        timeout: float = 90.0,
+        total_timeout: float | None = None,
+        attempts: int = 6,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        config = find_config(url, api_key)
+        self.config_source = config.source
+        patience = Patience(timeout=timeout, total_timeout=total_timeout, attempts=attempts)
+        self._equip(
+            AsyncTransport(config.url, config.api_key, patience=patience, transport=transport)
+        )
+
+    def _equip(self, transport: AsyncTransport) -> None:
+        self.transport = transport
+        self.url = transport.origin
+        self.files = AsyncFiles(self)
+        self.jobs = AsyncJobs(self)
+        self.workflows = AsyncWorkflows(self)
+        self.datasets = AsyncDatasets(self)
+        self.models = AsyncModels(self)
+        self.registry = AsyncRegistry(self)
+        self.studies = AsyncStudies(self)
+        self.admin = AsyncAdmin(self)
+
+    def with_options(self, **patience: Any) -> "AsyncRetort":
+        """The same connection with another patience: timeout, total_timeout, attempts,
+        longest_wait.
+        """
+        other = object.__new__(AsyncRetort)
+        other.config_source = self.config_source
+        other._equip(self.transport.patient(replace(self.transport.patience, **patience)))
+        return other
+
+    @property
+    def curl(self) -> Curl:
+        """Any call as curl instead of sending it: `client.curl.train("esol", target="y")`."""
+        return Curl(self.url)
+
+    async def featurize(self, dataset: Any, **params: Any) -> AsyncJob:
+        """Compute features of a data set now, so that trainings find them."""
+        said, fields = divide(params)
+        return await self.jobs.submit("featurize", learn_params(ref_of(dataset), said), **fields)
+
+    async def train(
+        self,
+        dataset: Any,
+        *,
+        target: str | Sequence[str] | None = None,
+        algorithm: str | Mapping[str, Any] | None = None,
+        **params: Any,
+    ) -> AsyncJob:
+        """Submit a training; `params`: features, split, name, alias, task, seed, device, bootstrap,
+        and the job's labels, needs, deadline_seconds, ... See `catalog("algorithms")`.
+        """
+        said, fields = divide({**params, "target": target, "algorithm": spec(algorithm)})
+        return await self.jobs.submit("train", learn_params(ref_of(dataset), said), **fields)
+
+    async def optimize(
+        self,
+        dataset: Any,
+        *,
+        target: str | Sequence[str] | None = None,
+        algorithm: str | None = None,
+        trials: int | None = None,
+        **params: Any,
+    ) -> AsyncJob:
+        """Search the algorithm's parameters by cross-validation, then train with the best."""
+        given = {**params, "target": target, "algorithm": algorithm}
+        said, fields = divide(given if trials is None else {**given, "n_trials": trials})
+        return await self.jobs.submit("optimize", learn_params(ref_of(dataset), said), **fields)
+
+    async def evaluate(self, model: Any, dataset: Any = None, **params: Any) -> AsyncJob:
+        """Measure a model on its own test rows, or on another data set (`part`: test, all)."""
+        said, fields = divide(params)
+        said |= {"model": ref_of(model)} | ({} if dataset is None else {"dataset": ref_of(dataset)})
+        return await self.jobs.submit("evaluate", said, **fields)
+
+    async def predict(self, model: Any, inputs: Any) -> Predictions:
+        """Answers at once, one for each input, in order; each says why if it has no number.
+
+        `inputs`: SMILES, {"smiles", "id"}, {"features": row}, RDKit molecules, a Series or
+        DataFrame of pandas or polars. Above 100 it asks in chunks, as `map` does.
+        """
+        given = list(as_inputs(inputs))
+        if len(given) > _AT_ONCE:
+            return await self.map(model, given).results()
+        body = {"model": ref_of(model), "inputs": given}
+        found = await self.transport.json("POST", "/predictions", json=body)
+        return Predictions(found["predictions"], found.get("model"))
+
+    def map(
+        self, model: Any, inputs: Any, *, chunk: int = _AT_ONCE, concurrency: int = 4
+    ) -> AsyncMap:
+        """Predictions of any iterable, read as far as needed: at most `concurrency` chunks of at
+        most `chunk` inputs are in flight. One bad molecule fails no other.
+        """
+        return AsyncMap(self, model, inputs, chunk, concurrency)
+
+    async def predict_file(
+        self, model: Any, file: Any, *, progress: Progress | None = None, **params: Any
+    ) -> AsyncJob:
+        """Submit a batch prediction of every row of a file (or table); `params`: smiles_column,
+        id_column, format, chunk_rows, and the job's labels, ...
+        """
+        uploaded = await self.files.upload(file, progress=progress)
+        said, fields = divide(params)
+        said |= {"model": ref_of(model), "file_id": uploaded.id}
+        return await self.jobs.submit("predict", said, **fields)
+
+    async def catalog(self, kind: str, name: str | None = None) -> Sequence[Json]:
+        """algorithms, featurizers, splitters or metrics, with the JSON Schema of their params;
+        with `name` (or an alias) only that one.
+        """
+        if name is not None:
+            return [await self.transport.json("GET", f"/catalog/{kind}/{name}")]
+        found: Json = await self.transport.json("GET", f"/catalog/{kind}")
+        items: Sequence[Json] = found["items"]
+        return items
+
+    async def problems(self) -> Sequence[Json]:
+        """Every problem code with cause and remedy."""
+        headers = {"Accept": "application/json"}
+        found: Json = await self.transport.json("GET", "/problems", headers=headers)
+        items: Sequence[Json] = found["items"]
+        return items
+
+    async def problem(self, code: str) -> Json:
+        """What a problem code means, and what to do about it."""
+        headers = {"Accept": "application/json"}
+        found: Json = await self.transport.json("GET", f"/problems/{code}", headers=headers)
+        return found
+
+    async def about(self) -> Json:
+        """The server: version, who we are to it, where its dashboards are."""
+        found: Json = await self.transport.json("GET", "")
+        return found
+
+    async def health(self) -> Json:
+        """Whether what it stands on answers: {"status", "checks"}. Raises Unavailable."""
+        found: Json = await self.transport.json("GET", "/health/ready")
+        return found
+
+    async def alive(self) -> Json:
+        """Whether the gateway itself answers."""
+        found: Json = await self.transport.json("GET", "/health/live")
+        return found
+
+    async def aclose(self) -> None:
+        await self.transport.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.aclose()

@@ -1,0 +1,63 @@
+"""Predictions of any number of inputs: chunks in flight at the same time, answers in order."""
+
+from collections.abc import AsyncGenerator, AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+from retort._async.io import in_order
+from retort.errors import InvalidRequest
+from retort.inputs import as_inputs
+from retort.learning import chunks_of, refused
+from retort.predictions import Prediction, Predictions
+from retort.records import Json, ref_of
+
+if TYPE_CHECKING:
+    from retort._async.client import AsyncRetort
+
+
+class AsyncMap:
+    """Answers one by one, in the inputs' order, as they arrive; `results()` gathers the rest."""
+
+    def __init__(
+        self, client: "AsyncRetort", model: Any, inputs: Any, chunk: int, concurrency: int
+    ) -> None:
+        self._client = client
+        self._model = ref_of(model)
+        self._chunks = chunks_of(as_inputs(inputs), chunk)
+        self._answers = self._stream(concurrency)
+        #: answers given so far
+        self.done = 0
+
+    def __aiter__(self) -> AsyncIterator[Prediction]:
+        return self._answers
+
+    async def __anext__(self) -> Prediction:
+        return await self._answers.__anext__()
+
+    async def results(self) -> Predictions:
+        return Predictions([answer async for answer in self])
+
+    async def _stream(self, concurrency: int) -> AsyncGenerator[Prediction, None]:
+        async for answers in in_order(self._ask, self._chunks, concurrency):
+            for answer in answers:
+                self.done += 1
+                yield Prediction(answer)
+
+    async def _ask(self, inputs: list[Any]) -> list[Json]:
+        """Answers to one chunk. An input that makes the server refuse the whole is found by
+        halving; it alone gets no number.
+        """
+        body = {"model": self._model, "inputs": inputs}
+        try:
+            found = await self._client.transport.json("POST", "/predictions", json=body)
+        except InvalidRequest as error:
+            about_inputs = any(
+                field.get("pointer", "").startswith("/inputs") for field in error.fields
+            )
+            if not about_inputs:
+                raise
+            if len(inputs) == 1:
+                return refused(inputs, error.detail)
+            middle = len(inputs) // 2
+            return [*await self._ask(inputs[:middle]), *await self._ask(inputs[middle:])]
+        answers: list[Json] = found["predictions"]
+        return answers

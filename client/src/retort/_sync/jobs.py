@@ -1,0 +1,199 @@
+# made of _async/jobs.py by client/generate_sync.py: change that one
+"""Jobs: submit, look at, wait, follow, cancel, retry, rerun, label; many at once; workflows."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from retort._sync.following import Follow
+from retort._sync.objects import Job
+from retort._sync.transport import Transport
+from retort.answers import filled
+from retort.errors import NotFound, failure_of
+from retort.records import FileRecord, Json, Record, id_of
+from retort.stream import TERMINAL
+
+if TYPE_CHECKING:
+    from retort._sync.client import Retort
+
+_WAIT_SECONDS = 30
+
+
+class Jobs:
+    def __init__(self, client: "Retort") -> None:
+        self._client = client
+
+    @property
+    def _transport(self) -> Transport:
+        return self._client.transport
+
+    def submit(self, kind: str, params: Mapping[str, Any], **fields: Any) -> Job:
+        """Post a job; `fields`: needs, labels, deadline_seconds, priority, client_ref,
+        correlation_id, and idempotency_key (left out: a fresh one, kept over all retries).
+        """
+        key = fields.pop("idempotency_key", None)
+        if fields.get("needs"):
+            fields["needs"] = [id_of(need) for need in fields["needs"]]
+        headers = {"Idempotency-Key": key} if key else {}
+        body = {"kind": kind, "params": dict(params), **fields}
+        return self._job(self._transport.json("POST", "/jobs", json=body, headers=headers))
+
+    def get(self, job: Any) -> Job:
+        return self._job(self._transport.json("GET", f"/jobs/{id_of(job)}"))
+
+    def wait(self, job: Any) -> Job:
+        """The ended job. Raises JobFailed unless it succeeded."""
+        while True:
+            found = self._transport.json(
+                "GET", f"/jobs/{id_of(job)}", params={"wait": _WAIT_SECONDS}
+            )
+            if found["state"] in TERMINAL:
+                if found["state"] != "succeeded":
+                    raise failure_of(found)
+                return self._job(found)
+
+    def follow(self, job: Any) -> Follow:
+        """Every event of the job until it has ended."""
+        return Follow(self._transport, id_of(job))
+
+    def cancel(self, job: Any) -> Job:
+        """At once while it waits; a running job is asked to stop."""
+        return self._job(self._transport.json("POST", f"/jobs/{id_of(job)}/cancel"))
+
+    def retry(self, job: Any) -> Job:
+        """Run a failed job once more; of a divided job only what failed."""
+        return self._job(self._transport.json("POST", f"/jobs/{id_of(job)}/retry"))
+
+    def rerun(
+        self,
+        job: Any,
+        params: Mapping[str, Any] | None = None,
+        *,
+        dry_run: bool = False,
+    ) -> Job:
+        """A new job with the same params, patched (RFC 7396); `["difference"]` tells what changed.
+
+        With `dry_run` nothing is submitted: {"params", "difference"}.
+        """
+        body = {"params": dict(params or {})} | ({"dry_run": True} if dry_run else {})
+        return self._job(self._transport.json("POST", f"/jobs/{id_of(job)}/rerun", json=body))
+
+    def label(self, job: Any, labels: Mapping[str, str | None]) -> Job:
+        """Set labels; None removes one."""
+        body = {"labels": dict(labels)}
+        return self._job(self._transport.json("PATCH", f"/jobs/{id_of(job)}", json=body))
+
+    def bulk(
+        self,
+        action: str,
+        *,
+        dry_run: bool = True,
+        labels: Mapping[str, str] | None = None,
+        **filters: Any,
+    ) -> Json:
+        """cancel, retry or relabel all jobs that match `filters`: state, kind, label (a dict),
+        created_before, created_after, created_by, ids. Says what it would do unless
+        `dry_run=False`. {"matched", "changed", "jobs": [ids]}.
+        """
+        if "label" in filters:
+            filters["labels"] = dict(filters.pop("label"))
+        body = filled(action=action, filter=filled(**filters), labels=labels, dry_run=dry_run)
+        found: Json = self._transport.json("POST", "/jobs/bulk", json=body)
+        return found
+
+    def estimate(self, kind: str, params: Mapping[str, Any]) -> Json:
+        """Seconds and peak memory of such a job, from what earlier ones took."""
+        body = {"kind": kind, "params": dict(params)}
+        found: Json = self._transport.json("POST", "/jobs/estimate", json=body)
+        return found
+
+    def logs(
+        self,
+        job: Any,
+        *,
+        attempt: int | None = None,
+        level: str | None = None,
+        q: str | None = None,
+        after: Any = None,
+        limit: int | None = None,
+    ) -> Iterator[Record]:
+        """Lines of its log, oldest first: id, at, attempt, chunk, level, logger, text; `after`:
+        only those behind this id.
+        """
+        filters = filled(attempt=attempt, level=level, q=q, after=after, limit=limit)
+        for item in self._transport.pages(f"/jobs/{id_of(job)}/logs", filters):
+            yield Record(item)
+
+    def artifacts(self, job: Any) -> Sequence[FileRecord]:
+        """Files that it made."""
+        return [FileRecord(item) for item in self._items(job, "artifacts")]
+
+    def download(self, job: Any, name: str, target: str | Path | BinaryIO) -> None:
+        """One artifact by name. Raises NotFound, which names those that exist."""
+        found = {entry.name: entry for entry in self.artifacts(job)}
+        if name not in found:
+            raise NotFound(
+                {
+                    "code": "not_found",
+                    "detail": f"the job made no file {name!r}",
+                    "remedy": f"Its files are: {', '.join(sorted(found)) or 'none'}.",
+                }
+            )
+        self._client.files.download(found[name], target)
+
+    def events(self, job: Any) -> Sequence[Json]:
+        """What happened so far, as a list."""
+        return self._items(job, "events")
+
+    def attempts(self, job: Any) -> Sequence[Json]:
+        return self._items(job, "attempts")
+
+    def chunks(self, job: Any) -> Sequence[Json]:
+        """Of a divided job: each part with its state."""
+        return self._items(job, "chunks")
+
+    def list(
+        self,
+        *,
+        label: Mapping[str, str] | None = None,
+        limit: int | None = None,
+        **filters: Any,
+    ) -> Iterator[Job]:
+        """Newest first, page by page as they are asked for; `filters`: state, kind, parent_id,
+        created_after, created_before, created_by, q.
+        """
+        if label is not None:
+            filters["label"] = [f"{name}:{value}" for name, value in label.items()]
+        for item in self._transport.pages("/jobs", {**filters, "limit": limit}):
+            yield self._job(item)
+
+    def _items(self, job: Any, what: str) -> Sequence[Json]:
+        found: Json = self._transport.json("GET", f"/jobs/{id_of(job)}/{what}")
+        items: Sequence[Json] = found["items"]
+        return items
+
+    def _job(self, data: Mapping[str, Any]) -> Job:
+        return Job(data, self._client)
+
+
+class Workflows:
+    """Jobs that depend on each other, submitted in one call."""
+
+    def __init__(self, client: "Retort") -> None:
+        self._client = client
+
+    def run(self, jobs: Mapping[str, Mapping[str, Any]], **fields: Any) -> Json:
+        """`jobs`: {key: {"kind", "params", "needs": [key], ...}}; in params
+        {"$from": "key.result.best_params"} takes what an earlier one found. The answer:
+        {"id", "jobs": {key: Job}}.
+        """
+        body = {"jobs": {key: dict(job) for key, job in jobs.items()}, **fields}
+        return self._shown(self._client.transport.json("POST", "/workflows", json=body))
+
+    def get(self, workflow: Any) -> Json:
+        path = f"/workflows/{id_of(workflow)}"
+        return self._shown(self._client.transport.json("GET", path))
+
+    def _shown(self, found: Json) -> Json:
+        jobs = {key: Job(job, self._client) for key, job in found["jobs"].items()}
+        return {**found, "jobs": jobs}

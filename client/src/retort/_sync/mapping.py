@@ -1,0 +1,64 @@
+# made of _async/mapping.py by client/generate_sync.py: change that one
+"""Predictions of any number of inputs: chunks in flight at the same time, answers in order."""
+
+from collections.abc import Generator, Iterator
+from typing import TYPE_CHECKING, Any
+
+from retort._sync.io import in_order
+from retort.errors import InvalidRequest
+from retort.inputs import as_inputs
+from retort.learning import chunks_of, refused
+from retort.predictions import Prediction, Predictions
+from retort.records import Json, ref_of
+
+if TYPE_CHECKING:
+    from retort._sync.client import Retort
+
+
+class Map:
+    """Answers one by one, in the inputs' order, as they arrive; `results()` gathers the rest."""
+
+    def __init__(
+        self, client: "Retort", model: Any, inputs: Any, chunk: int, concurrency: int
+    ) -> None:
+        self._client = client
+        self._model = ref_of(model)
+        self._chunks = chunks_of(as_inputs(inputs), chunk)
+        self._answers = self._stream(concurrency)
+        #: answers given so far
+        self.done = 0
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return self._answers
+
+    def __next__(self) -> Prediction:
+        return self._answers.__next__()
+
+    def results(self) -> Predictions:
+        return Predictions([answer for answer in self])
+
+    def _stream(self, concurrency: int) -> Generator[Prediction, None]:
+        for answers in in_order(self._ask, self._chunks, concurrency):
+            for answer in answers:
+                self.done += 1
+                yield Prediction(answer)
+
+    def _ask(self, inputs: list[Any]) -> list[Json]:
+        """Answers to one chunk. An input that makes the server refuse the whole is found by
+        halving; it alone gets no number.
+        """
+        body = {"model": self._model, "inputs": inputs}
+        try:
+            found = self._client.transport.json("POST", "/predictions", json=body)
+        except InvalidRequest as error:
+            about_inputs = any(
+                field.get("pointer", "").startswith("/inputs") for field in error.fields
+            )
+            if not about_inputs:
+                raise
+            if len(inputs) == 1:
+                return refused(inputs, error.detail)
+            middle = len(inputs) // 2
+            return [*self._ask(inputs[:middle]), *self._ask(inputs[middle:])]
+        answers: list[Json] = found["predictions"]
+        return answers

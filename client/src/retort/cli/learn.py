@@ -1,0 +1,196 @@
+"""`retort train`, `optimize`, `evaluate`, `featurize`."""
+
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+
+from retort import Job, Retort
+from retort.cli import show
+from retort.cli.options import (
+    AsJson,
+    Detach,
+    DryRun,
+    Labels,
+    Settings,
+    Targets,
+    pairs,
+    settings,
+    words,
+)
+from retort.cli.progress import run
+from retort.cli.session import connect
+
+app = typer.Typer()
+
+Algorithm = Annotated[str, typer.Option(help="See: retort catalog algorithms")]
+Features = Annotated[
+    str | None, typer.Option(help="Comma separated; left out: the default recipe.")
+]
+Split = Annotated[str, typer.Option(help="random, stratified, scaffold, ...")]
+Name = Annotated[str | None, typer.Option(help="Model name; left out: the data set's.")]
+Alias = Annotated[str | None, typer.Option(help="Point this alias to it.")]
+Task = Annotated[
+    str | None, typer.Option(help="regression, binary, multiclass; left out: guessed.")
+]
+Deadline = Annotated[
+    float | None, typer.Option("--deadline", help="Seconds after which it is given up.")
+]
+Asked = Callable[[Any], Any]
+
+
+def submit(ask: Asked, *, dry_run: bool, detach: bool, as_json: bool) -> Job | None:
+    """`ask` a client for a job, and follow it; None when there is nothing to follow."""
+    with connect() as client:
+        if dry_run:
+            show.say(ask(client.curl))
+            return None
+        ended = run(client, ask(client), detach=detach, as_json=as_json)
+        if ended is not None and not as_json:
+            _tell_model(client, ended)
+        return ended
+
+
+def _tell_model(client: Retort, job: Job) -> None:
+    ref = (job["result"] or {}).get("model_ref")
+    if not ref:
+        return
+    show.show_model(client.models.get(ref))
+    show.next_(("predict", ref, "CCO"), ("models", "promote", ref))
+
+
+@app.command()
+def featurize(
+    dataset: str,
+    features: Features = None,
+    labels: Labels = None,
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compute features of a data set now, so that trainings find them."""
+    params = {"features": words(features), "labels": pairs(labels) or None}
+    submit(
+        lambda client: client.featurize(dataset, **params),
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def train(
+    dataset: str,
+    target: Targets = None,
+    algorithm: Algorithm = "lightgbm",
+    set_: Settings = None,
+    features: Features = None,
+    split: Split = "random",
+    seed: int = 0,
+    task: Task = None,
+    name: Name = None,
+    alias: Alias = None,
+    labels: Labels = None,
+    deadline: Deadline = None,
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a model version; --set name=value are parameters of the algorithm."""
+    params = _learning(target, features, split, seed, task, name, alias, labels, deadline)
+    params["algorithm"] = {"name": algorithm, "params": settings(set_)}
+    submit(
+        lambda client: client.train(dataset, **params),
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+
+
+@app.command()
+def optimize(
+    dataset: str,
+    target: Targets = None,
+    algorithm: Algorithm = "lightgbm",
+    trials: Annotated[int, typer.Option(min=1)] = 20,
+    features: Features = None,
+    split: Split = "random",
+    seed: int = 0,
+    task: Task = None,
+    name: Name = None,
+    alias: Alias = None,
+    labels: Labels = None,
+    deadline: Deadline = None,
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tune by cross-validation, then train with the best parameters."""
+    params = _learning(target, features, split, seed, task, name, alias, labels, deadline)
+    ended = submit(
+        lambda client: client.optimize(dataset, algorithm=algorithm, trials=trials, **params),
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+    if ended and not as_json:
+        result = ended["result"]
+        before = result["default_value"]
+        show.say(
+            f"{result['metric']} over inner folds: defaults"
+            f" {'-' if before is None else f'{before:.4f}'}, best {result['best_value']:.4f}"
+        )
+
+
+@app.command()
+def evaluate(
+    model: str,
+    data: Annotated[str | None, typer.Option(help="Left out: its own test rows.")] = None,
+    part: Annotated[str | None, typer.Option(help="test or all")] = None,
+    bootstrap: Annotated[int | None, typer.Option(help="Resamples for the intervals.")] = None,
+    labels: Labels = None,
+    detach: Detach = False,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a model, on its own test rows or on another data set."""
+    params = {"part": part, "bootstrap": bootstrap, "labels": pairs(labels) or None}
+    ended = submit(
+        lambda client: client.evaluate(model, data, **params),
+        dry_run=dry_run,
+        detach=detach,
+        as_json=as_json,
+    )
+    if ended and not as_json:
+        metrics = (ended["result"] or {}).get("metrics") or {}
+        rows = [
+            (target, name, show.figure(value))
+            for target, found in metrics.items()
+            for name, value in found.items()
+        ]
+        show.table("", ("target", "metric", "value [95 %]"), rows)
+        show.next_(("models", "evaluations", model))
+
+
+def _learning(
+    target: list[str] | None,
+    features: str | None,
+    split: str,
+    seed: int,
+    task: str | None,
+    name: str | None,
+    alias: str | None,
+    labels: list[str] | None,
+    deadline: float | None,
+) -> dict[str, Any]:
+    return {
+        "target": target,
+        "features": words(features),
+        "split": {"name": split, "seed": seed},
+        "seed": seed,
+        "task": task,
+        "name": name,
+        "alias": alias,
+        "labels": pairs(labels) or None,
+        "deadline_seconds": deadline,
+    }

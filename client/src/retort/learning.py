@@ -1,0 +1,66 @@
+"""Params of trainings, from how people say them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+#: of a job, not of its params
+FIELDS = frozenset(
+    {
+        *("needs", "labels", "deadline_seconds", "priority", "client_ref", "correlation_id"),
+        "idempotency_key",
+    }
+)
+
+
+def divide(given: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(params, fields of the job); what is None was not said."""
+    said = {name: value for name, value in given.items() if value is not None}
+    fields = {name: said.pop(name) for name in list(said) if name in FIELDS}
+    return said, fields
+
+
+def spec(value: Any) -> Any:
+    """A plug-in by its name alone, or as it is."""
+    return {"name": value} if isinstance(value, str) else value
+
+
+def learn_params(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
+    """`target="y"` is `targets=["y"]`; features and split may be said by their names alone."""
+    params: dict[str, Any] = {"dataset": dataset, **given}
+    target = params.pop("target", None)
+    if target is not None:
+        params["targets"] = [target] if isinstance(target, str) else list(target)
+    if "features" in params:
+        features = params["features"]
+        one = isinstance(features, str | Mapping)
+        params["features"] = [spec(entry) for entry in ([features] if one else features)]
+    if "split" in params:
+        params["split"] = spec(params["split"])
+    return params
+
+
+def chunks_of(items: Any, size: int) -> Any:
+    """Lists of at most `size` items, as they are asked for."""
+    chunk: list[Any] = []
+    for item in items:
+        chunk.append(item)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def refused(inputs: Sequence[Any], detail: str) -> list[dict[str, Any]]:
+    """Answers to inputs that the server would not take."""
+    return [
+        {
+            "id": given.get("id") if isinstance(given, Mapping) else None,
+            "input": given.get("smiles", given) if isinstance(given, Mapping) else given,
+            "canonical_smiles": None,
+            "status": "error",
+            "reason": detail,
+            "targets": {},
+        }
+        for given in inputs
+    ]

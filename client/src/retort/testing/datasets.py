@@ -1,0 +1,166 @@
+"""Data sets of the server in memory."""
+
+import httpx
+
+from retort.html import table
+from retort.testing.jobs import add_job
+from retort.testing.routing import respond, route
+from retort.testing.science import csv_text
+from retort.testing.state import (
+    Asked,
+    Json,
+    Refused,
+    State,
+    find,
+    merge_patch,
+    new_id,
+    now,
+    page,
+    versioned,
+)
+
+_FIELDS = frozenset(
+    {
+        *("file_id", "name", "format", "kind", "roles", "types", "units", "sheet", "decimal"),
+        *("duplicates", "max_bad_fraction", "labels"),
+    }
+)
+
+
+@route("POST", "/api/v1/datasets")
+def create(state: State, asked: Asked) -> httpx.Response:
+    body = asked.body()
+    check_fields(body, _FIELDS)
+    dataset = new_dataset(state, body)
+    job = add_job(state, "ingest", {**body, "dataset_id": dataset["id"]}, {})
+    dataset["job_id"] = job["id"]
+    return respond(dataset, 202, {"Location": f"/api/v1/jobs/{job['id']}"})
+
+
+def new_dataset(state: State, params: Json) -> Json:
+    find(state.files, str(params.get("file_id")), "file")
+    number = 1 + sum(known["name"] == params["name"] for known in state.datasets.values())
+    dataset = {
+        "id": new_id(),
+        "name": params["name"],
+        "number": number,
+        "ref": f"{params['name']}:{number}",
+        "state": "ingesting",
+        "kind": "molecule",
+        "file_id": params["file_id"],
+        "job_id": None,
+        "columns": [],
+        "rows_in": None,
+        "rows_ok": None,
+        "rows_rejected": None,
+        "rows_merged": None,
+        "sha256": None,
+        "labels": {},
+        "created_at": now(),
+    }
+    state.datasets[dataset["id"]] = dataset
+    return dataset
+
+
+def check_fields(body: Json, known: frozenset[str]) -> None:
+    """Raises Refused for the first field that is not known, as the server does."""
+    for name in body:
+        if name not in known:
+            detail = f"there is no field {name!r}"
+            raise Refused(
+                422,
+                "invalid_request",
+                detail,
+                errors=[{"pointer": f"/{name}", "code": "extra_forbidden", "detail": detail}],
+            )
+
+
+@route("GET", "/api/v1/datasets")
+def datasets(state: State, asked: Asked) -> Json:
+    found = [
+        dataset
+        for dataset in state.datasets.values()
+        if asked.query.get("name") in (None, dataset["name"])
+        and asked.query.get("kind") in (None, dataset["kind"])
+    ]
+    return page(found, asked.query)
+
+
+@route("GET", "/api/v1/datasets/{ref}")
+def one(state: State, asked: Asked, ref: str) -> Json:
+    return versioned(state.datasets, ref, "data set")
+
+
+@route("PATCH", "/api/v1/datasets/{ref}")
+def label(state: State, asked: Asked, ref: str) -> Json:
+    dataset = versioned(state.datasets, ref, "data set")
+    dataset["labels"] = merge_patch(dataset["labels"], asked.body()["labels"])
+    return dataset
+
+
+def _ready(state: State, ref: str) -> Json:
+    dataset = versioned(state.datasets, ref, "data set")
+    if dataset["state"] != "ready":
+        raise Refused(409, "conflict", f"the data set {dataset['ref']} is not ready")
+    return dataset
+
+
+@route("GET", "/api/v1/datasets/{ref}/report")
+def report(state: State, asked: Asked, ref: str) -> Json:
+    return state.reports[_ready(state, ref)["id"]]
+
+
+@route("GET", "/api/v1/datasets/{ref}/report.html")
+def report_html(state: State, asked: Asked, ref: str) -> httpx.Response:
+    counts = state.reports[_ready(state, ref)["id"]]["counts"]
+    return httpx.Response(200, html=f"<html>{table(('what', 'rows'), counts.items())}</html>")
+
+
+@route("GET", "/api/v1/datasets/{ref}/rejected")
+def rejected(state: State, asked: Asked, ref: str) -> httpx.Response:
+    rows = state.reports[_ready(state, ref)["id"]]["rejected"]
+    return httpx.Response(200, text=csv_text(rows, ["row", "value", "reason"]))
+
+
+@route("GET", "/api/v1/datasets/{ref}/rows")
+def rows(state: State, asked: Asked, ref: str) -> Json:
+    offset, limit = int(asked.query.get("offset", 0)), int(asked.query.get("limit", 20))
+    return {"items": state.rows[_ready(state, ref)["id"]][offset : offset + limit]}
+
+
+@route("GET", "/api/v1/datasets/{ref}/splits")
+def splits(state: State, asked: Asked, ref: str) -> Json:
+    _ready(state, ref)
+    return {"items": []}
+
+
+@route("GET", "/api/v1/datasets/{ref}/diff")
+def diff(state: State, asked: Asked, ref: str) -> Json:
+    dataset = _ready(state, ref)
+    before = f"{dataset['name']}:{dataset['number'] - 1}"
+    other = _ready(state, asked.query.get("against", before))
+    mine, theirs = state.rows[dataset["id"]], state.rows[other["id"]]
+    return {
+        "dataset": dataset["ref"],
+        "against": other["ref"],
+        "rows": {
+            "added": sum(row not in theirs for row in mine),
+            "removed": sum(row not in mine for row in theirs),
+            "same": sum(row in theirs for row in mine),
+        },
+    }
+
+
+@route("GET", "/api/v1/datasets/{ref}/lineage")
+def lineage(state: State, asked: Asked, ref: str) -> Json:
+    dataset = versioned(state.datasets, ref, "data set")
+    models = [m for m in state.models.values() if m["dataset_id"] == dataset["id"]]
+    return {
+        "file": state.files[dataset["file_id"]],
+        "ingest": {"id": dataset["job_id"]},
+        "versions": [d for d in state.datasets.values() if d["name"] == dataset["name"]],
+        "splits": [],
+        "models": [{"id": m["id"], "ref": m["ref"], "aliases": m["aliases"]} for m in models],
+        "predictions": [],
+        "more": [],
+    }

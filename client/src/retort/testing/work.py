@@ -1,0 +1,239 @@
+"""What each kind of job does when it runs in memory; each returns (result, counts)."""
+
+from collections.abc import Callable
+from typing import Any
+
+from retort.testing.files import add_file
+from retort.testing.science import (
+    columns_of,
+    csv_text,
+    looks_like_smiles,
+    metrics_of,
+    predict_one,
+    read_rows,
+)
+from retort.testing.state import Json, Refused, State, digest, model_of, new_id, now, versioned
+
+Outcome = tuple[Json, Json]
+
+
+def _rows_of_file(state: State, file_id: str) -> list[Json]:
+    return read_rows(state.contents[state.files[file_id]["sha256"]])
+
+
+def ingest(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    dataset = state.datasets[params["dataset_id"]]
+    rows = _rows_of_file(state, params["file_id"])
+    roles = params.get("roles") or {}
+    kind = params.get("kind", "auto")
+    named = any(name.lower() in ("smiles", "smi") for name in rows[0])
+    if kind == "auto":
+        kind = "molecule" if named or "smiles" in roles.values() else "table"
+    columns = columns_of(rows, roles, kind)
+    smiles = next((c["name"] for c in columns if c["role"] == "smiles"), None)
+    kept, rejected, merged = _accounted(rows, smiles, params.get("duplicates", "auto"))
+    if len(rejected) > len(rows) * params.get("max_bad_fraction", 0.5):
+        raise Refused(422, "rows_refused", f"{len(rejected)} of {len(rows)} rows are refused")
+    counts = {
+        "rows_in": len(rows),
+        "rows_ok": len(kept),
+        "rows_rejected": len(rejected),
+        "rows_merged": merged,
+    }
+    dataset.update(counts, columns=columns, kind=kind, state="ready", sha256=digest(kept))
+    state.rows[dataset["id"]] = kept
+    reasons = {"the SMILES cannot be read": len(rejected)} if rejected else {}
+    state.reports[dataset["id"]] = {
+        "dataset": dataset["ref"],
+        "counts": counts,
+        "reasons": reasons,
+        "columns": columns,
+        "duplicates": {"conflicts": 0, "named": []},
+        "rejected": rejected,
+        "notes": [],
+    }
+    return {"dataset_id": dataset["id"], "ref": dataset["ref"], **counts}, counts
+
+
+def _accounted(
+    rows: list[Json], smiles: str | None, duplicates: str
+) -> tuple[list[Json], list[Json], int]:
+    """(kept, rejected, merged): together they are all rows."""
+    kept, rejected, seen = [], [], set()
+    merged = 0
+    for number, row in enumerate(rows, start=1):
+        if smiles is not None and not looks_like_smiles(row[smiles] or ""):
+            reason = "the SMILES cannot be read"
+            rejected.append({"row": number, "value": row[smiles], "reason": reason})
+        elif smiles is not None and row[smiles] in seen and duplicates != "keep_all":
+            merged += 1
+        else:
+            kept.append(row)
+            seen.add(row[smiles] if smiles is not None else number)
+    return kept, rejected, merged
+
+
+def featurize(state: State, job: Json) -> Outcome:
+    dataset = versioned(state.datasets, job["params"]["dataset"], "data set")
+    key = digest([dataset["id"], job["params"].get("features")])
+    rows = len(state.rows.get(dataset["id"], []))
+    return {"rows": rows, "width": 8, "cached": False, "key": key, "fake": True}, {}
+
+
+def train(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    algorithm = (params.get("algorithm") or {}).get("name", "lightgbm")
+    model = _new_model(state, job, algorithm, (params.get("algorithm") or {}).get("params") or {})
+    result = {
+        "model_id": model["id"],
+        "model_ref": model["ref"],
+        "algorithm": algorithm,
+        "task": model["task"],
+        "metrics": model["metrics"],
+        "device": "cpu",
+        "seconds": 0.0,
+        "fake": True,
+    }
+    return result, {}
+
+
+def _new_model(state: State, job: Json, algorithm: str, hyperparameters: Json) -> Json:
+    params = job["params"]
+    dataset = versioned(state.datasets, params["dataset"], "data set")
+    known = [c["name"] for c in dataset["columns"] if c["role"] == "target"]
+    targets = list(params.get("targets") or known)
+    names = [column["name"] for column in dataset["columns"]]
+    if not targets or (wrong := [name for name in targets if name not in names]):
+        said = f"no target column {wrong[0]!r}" if targets else "no target column"
+        raise Refused(422, "unknown_name", f"the data set has {said}", f"Use one of {names}.")
+    name = params.get("name") or dataset["name"]
+    number = 1 + sum(model["name"] == name for model in state.models.values())
+    model = {
+        "id": new_id(),
+        "name": name,
+        "number": number,
+        "ref": f"{name}:{number}",
+        "task": "regression",
+        "algorithm": algorithm,
+        "hyperparameters": hyperparameters,
+        "targets": [{"name": target} for target in targets],
+        "metrics": metrics_of(targets, digest([algorithm, hyperparameters])),
+        "dataset_id": dataset["id"],
+        "split_id": None,
+        "job_id": job["id"],
+        "device": "cpu",
+        "feature_set_hash": digest(params.get("features")),
+        "aliases": [],
+        "mlflow_run_id": None,
+        "sha256": digest(params),
+        "training_config": params,
+        "created_at": now(),
+        "fake": True,
+    }
+    state.models[model["id"]] = model
+    if params.get("alias"):
+        point(state, model, params["alias"], "")
+    return model
+
+
+def point(state: State, model: Json, alias: str, note: str) -> Json:
+    entry = {
+        "alias": alias,
+        "version": model["number"],
+        "note": note,
+        "changed_at": now(),
+        "changed_by": "fake",
+    }
+    state.aliases[model["name"], alias] = entry
+    return entry
+
+
+def optimize(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    best = {"n_estimators": 500}
+    algorithm = params.get("algorithm", "lightgbm")
+    model = _new_model(state, job, algorithm, best)
+    study = {
+        "id": new_id(),
+        "job_id": job["id"],
+        "algorithm": algorithm,
+        "metric": "rmse",
+        "direction": "minimize",
+        "n_trials": params.get("n_trials", 20),
+        "best": best,
+        "model_id": model["id"],
+        "created_at": now(),
+    }
+    state.studies[study["id"]] = study
+    result = {
+        "study_id": study["id"],
+        "best_params": best,
+        "best_value": 0.5,
+        "default_value": 0.6,
+        "metric": "rmse",
+        "n_trials": study["n_trials"],
+        "model_id": model["id"],
+        "model_ref": model["ref"],
+        "metrics": model["metrics"],
+        "fake": True,
+    }
+    return result, {}
+
+
+def evaluate(state: State, job: Json) -> Outcome:
+    model = model_of(state, job["params"]["model"])
+    evaluation = {
+        "id": new_id(),
+        "model_id": model["id"],
+        "dataset_id": model["dataset_id"],
+        "job_id": job["id"],
+        "part": job["params"].get("part") or "test",
+        "metrics": model["metrics"]["test"],
+        "baseline": model["metrics"]["baseline"],
+        "created_at": now(),
+        "fake": True,
+    }
+    state.evaluations[evaluation["id"]] = evaluation
+    return {"evaluation_id": evaluation["id"], "metrics": evaluation["metrics"], "fake": True}, {}
+
+
+def predict(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    model = model_of(state, params["model"])
+    if params.get("dataset"):
+        rows = state.rows[versioned(state.datasets, params["dataset"], "data set")["id"]]
+    else:
+        rows = _rows_of_file(state, params["file_id"])
+    column = params.get("smiles_column") or next(
+        (name for name in rows[0] if name.lower() in ("smiles", "smi")), None
+    )
+    flat: list[Json] = []
+    for number, row in enumerate(rows, start=1):
+        given: Any = {"features": row} if column is None else row[column]
+        answer = predict_one(model, given)
+        flat.append(
+            {
+                "row": number,
+                "id": row.get("id", ""),
+                "status": answer["status"],
+                "reason": answer["reason"] or "",
+                **{name: found["value"] for name, found in answer["targets"].items()},
+            }
+        )
+    names = ["row", "id", "status", "reason", *(t["name"] for t in model["targets"])]
+    content = csv_text(flat, names).encode()
+    add_file(state, "predictions.csv", content, role="predictions", job_id=job["id"])
+    ok = sum(row["status"] == "ok" for row in flat)
+    counts = {"rows_total": len(flat), "rows_ok": ok, "rows_failed": len(flat) - ok}
+    return {"model_id": model["id"], "chunks": 1, "fake": True}, counts
+
+
+WORK: dict[str, Callable[[State, Json], Outcome]] = {
+    "ingest": ingest,
+    "featurize": featurize,
+    "train": train,
+    "optimize": optimize,
+    "evaluate": evaluate,
+    "predict": predict,
+}
