@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core.errors import Unavailable
+from app.ingestion.diff import diff
 from app.ingestion.preview import preview
 from app.prediction.interactive import answer
 from app.resources import Resources, get_resources
@@ -13,6 +14,7 @@ from workers.interactive import reply
 #: what `retort.answer` is asked, beside predictions
 QUESTIONS: dict[str, Callable[[Resources, dict[str, Any]], dict[str, Any]]] = {
     "preview": preview,
+    "dataset_diff": diff,
 }
 
 

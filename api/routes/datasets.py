@@ -12,17 +12,24 @@ from api.dependencies import Caller, WithDispatcher, WithResources
 from api.responses import decode_cursor, json_response, page
 from api.routes.files import blocks
 from api.routes.jobs import IdempotencyKey, accept
-from api.schemas.dataset import DatasetAnswer, DatasetPage, DatasetPatch, dataset_json
+from api.schemas.dataset import (
+    DatasetAnswer,
+    DatasetPage,
+    DatasetPatch,
+    DiffAnswer,
+    dataset_json,
+)
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
 from app.core.errors import Conflict, NotFound
 from app.datasets.lineage import lineage_of, merge_labels
 from app.datasets.params import IngestParams
-from app.datasets.records import resolve_dataset
+from app.datasets.records import resolve_dataset, version_before
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.jobs import JobRow
 from app.kinds import Submission
 from app.resources import Resources
+from workers.interactive import ask
 
 #: as in the page itself (app/ingestion/page.py, which the gateway does not load)
 _PAGE_POLICY = (
@@ -98,6 +105,29 @@ def lineage(ref: str, caller: Caller, resources: WithResources) -> Response:
     with resources.database.session() as session:
         row = resolve_dataset(session, caller.project_id, ref)
         return json_response(lineage_of(session, row))
+
+
+@router.get("/{ref}/diff", response_model=DiffAnswer)
+def diff(
+    ref: str,
+    caller: Caller,
+    resources: WithResources,
+    against: Annotated[str | None, Query(max_length=100)] = None,
+) -> Response:
+    """What changed since `against` (left out: the version before): rows added, removed, changed,
+    by structure (tables: by identifier, else whole rows), and columns.
+    """
+    after = _ready(resources, caller, ref)
+    if against is None:
+        with resources.database.session() as session:
+            against = version_before(session, after)
+    before = _ready(resources, caller, against)
+    answer = ask(
+        resources,
+        {"question": "dataset_diff", "dataset": str(after.id), "against": str(before.id)},
+        resources.settings.interactive_timeout_seconds,
+    )
+    return json_response(answer)
 
 
 @router.get("/{ref}/report")

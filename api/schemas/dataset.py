@@ -69,6 +69,28 @@ class PreviewAnswer(BaseModel):
     rows_sampled: int
 
 
+class DiffCounts(BaseModel):
+    before: int
+    after: int
+    added: int
+    removed: int
+    changed: int
+    unchanged: int
+
+
+class DiffAnswer(BaseModel):
+    """`examples`: up to 50 rows each of added, removed and changed."""
+
+    dataset: str
+    against: str
+    equal: bool
+    #: smiles | the identifier's name | row
+    matched_by: str
+    rows: DiffCounts
+    columns: dict[str, list[Any]]
+    examples: dict[str, list[dict[str, Any]]]
+
+
 def dataset_json(row: DatasetRow, job_state: str | None) -> dict[str, Any]:
     if row.manifest_key is not None:
         state = "ready"

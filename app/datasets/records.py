@@ -60,6 +60,24 @@ def _nearest(session: Session, project_id: UUID, ref: str) -> str:
     return f"Known data sets: {known}. List them: GET /api/v1/datasets."
 
 
+def version_before(session: Session, row: DatasetRow) -> str:
+    """The newest ready version below `row`. Raises NotFound when there is none."""
+    number = session.scalar(
+        select(func.max(DatasetRow.number)).where(
+            DatasetRow.project_id == row.project_id,
+            DatasetRow.name == row.name,
+            DatasetRow.number < row.number,
+            DatasetRow.manifest_key.is_not(None),
+        )
+    )
+    if number is None:
+        raise NotFound(
+            f"there is no version before {row.name}:{row.number}",
+            remedy="Say which data set to compare with: `against=<name>:<number>`.",
+        )
+    return f"{row.name}:{number}"
+
+
 def create_dataset(
     session: Session,
     *,

@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from app.core.work import ChunkResult
 from app.datasets.columns import Column, stored_name
+from app.datasets.fingerprints import hash_texts
+from app.datasets.rows import take_rows
 from app.ingestion.clean import Shapes, staged_scaffolds
-from app.ingestion.merging import hash_texts
 from app.ingestion.statistics import number_values
 from app.storage import Storage
 
@@ -91,7 +92,8 @@ def examples(clean: Path, targets: Sequence[Column], ids: Sequence[str]) -> dict
         order, ranked = None, np.arange(n)
     places = np.unique(np.linspace(0, len(ranked) - 1, _EXAMPLES).round().astype(np.int64))
     shown = [column["name"] for column in targets[:_MAX_TARGETS]]
-    rows = _take(clean, ranked[places], [*map(stored_name, [*shown, *ids[:1]])])
+    names = ["row", "smiles", *map(stored_name, [*shown, *ids[:1]])]
+    rows = take_rows(clean, ranked[places], names)
     return {
         "order": order,
         "molecules": [
@@ -104,19 +106,3 @@ def examples(clean: Path, targets: Sequence[Column], ids: Sequence[str]) -> dict
             for row in rows
         ],
     }
-
-
-def _take(clean: Path, places: NDArray[np.int64], names: list[str]) -> list[dict[str, Any]]:
-    """The rows at these places, in this order; only their row groups are read."""
-    file = pq.ParquetFile(clean)
-    found: dict[int, dict[str, Any]] = {}
-    start = 0
-    for number in range(file.num_row_groups):
-        length = file.metadata.row_group(number).num_rows
-        here = places[(places >= start) & (places < start + length)]
-        if len(here):
-            group = file.read_row_group(number, columns=["row", "smiles", *names])
-            rows = group.take(here - start).to_pylist()
-            found |= {int(place): row for place, row in zip(here, rows, strict=True)}
-        start += length
-    return [found[int(place)] for place in places]

@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.core.work import ChunkResult, WorkContext
-from app.ingestion.merging import Replicates, hash_texts
+from app.datasets.fingerprints import hash_texts
+from app.ingestion.merging import Replicates
 from app.ingestion.staging import HEAVY_ATOMS, SCAFFOLD
 from app.storage import Storage
 

@@ -4,9 +4,8 @@ Of a big file only numbers are held: eight bytes a row to find replicates, and t
 rows that occur twice, as Arrow columns.
 """
 
-import hashlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.datasets.columns import Column, stored_name
+from app.datasets.fingerprints import hash_texts
 
 Rule = Literal["merge", "keep_first", "keep_all"]
 #: 64 bits a row, equal for rows that are one
@@ -35,14 +35,6 @@ def row_identities(part: pa.Table) -> NDArray[np.uint64]:
     """Of a table: rows that are equal in every cell are one."""
     rows = part.drop_columns(["row"]).to_pylist()
     return hash_texts(repr(list(row.values())) for row in rows)
-
-
-def hash_texts(texts: Iterable[str]) -> NDArray[np.uint64]:
-    """64 bits of SHA-256 each: nobody makes two texts that meet, and chance does so once in 10^5
-    files of 20 million rows.
-    """
-    digests = b"".join(hashlib.sha256(text.encode()).digest()[:8] for text in texts)
-    return np.frombuffer(digests, dtype=">u8").astype(np.uint64)
 
 
 @dataclass(kw_only=True)

@@ -13,6 +13,7 @@ from app.core.ids import new_id
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.models import AliasRow, ModelVersionRow
 from tests.support.cluster import ROOT
+from tests.support.datasets import ingested
 from tests.support.molecules import DATA
 
 
@@ -95,6 +96,23 @@ def test_a_preview_tells_what_was_understood_and_honours_what_a_person_says(
     assert (sdf["format"], sdf["rows_sampled"]) == ("sdf", 201)
     structure = next(c for c in sdf["columns"] if c["role"] == "smiles")
     assert all("\n" not in text for text in structure["examples"]), "SMILES, not Mol blocks"
+
+
+def test_a_difference_is_answered_by_a_worker(api, resources, warm_worker):
+    for text in ("smiles,y\nCCO,1\nCCC,2\n", "smiles,y\nCCO,1\nCCC,3\nCCN,4\n"):
+        ingested(resources, text, name="mols")
+    found = api.get("datasets/mols/diff").json()
+    assert (found["dataset"], found["against"], found["equal"]) == ("mols:2", "mols:1", False)
+    assert (found["rows"]["added"], found["rows"]["changed"]) == (1, 1)
+    back = api.get("datasets/mols:1/diff?against=mols:2").json()
+    assert [row["smiles"] for row in back["examples"]["removed"]] == ["CCN"]
+    alone = api.get("datasets/mols:1/diff")
+    assert (alone.status_code, alone.json()["code"]) == (404, "not_found")
+    assert "against=" in alone.json()["remedy"]
+    ingested(resources, "a,b,y\n1,2,3\n2,3,4\n", name="plain", roles={"y": "target"})
+    other = api.get("datasets/plain/diff?against=mols")
+    assert other.status_code == 422, "the worker's refusal has the gateway's status"
+    assert "kind" in other.json()["detail"]
 
 
 def test_a_question_of_a_newer_gateway_is_to_be_asked_again():
