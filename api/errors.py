@@ -11,6 +11,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
+from api.compat.failures import failure_members
 from api.hints import form_of, near_routes, wrong_media_type
 from app.core import errors
 from app.core.errors import FieldError, Problem, RetortError, make_problem
@@ -79,6 +80,7 @@ def problem_response(
         "status": status,
         "instance": request.url.path,
         "request_id": request_id_of(request),
+        **failure_members(request.url.path, problem["detail"], problem["remedy"]),
     }
     return Response(
         orjson.dumps(body),

@@ -13,6 +13,7 @@ from api.notifier import JobNotifier
 from api.routes import (
     admin,
     catalog,
+    compat_worker,
     datasets,
     evaluations,
     files,
@@ -85,6 +86,8 @@ def create_api(resources: Resources | None = None) -> FastAPI:
         api.include_router(routes.router, prefix=PREFIX)
     api.include_router(health.router)
     api.include_router(problems.router)
+    if resources.settings.compat_routes:
+        api.include_router(compat_worker.router)
     api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit, settings=resources.settings, api_path=PREFIX)
     api.add_middleware(RequestFrame)

@@ -95,7 +95,7 @@ async def _accepted(
         headers["Idempotency-Replayed"] = "true"
     wait = preferred_wait(prefer)
     if wait:
-        job = await _wait_for(resources, notifier, job, wait, lambda fresh: fresh.is_terminal)
+        job = await wait_for(resources, notifier, job, wait, lambda fresh: fresh.is_terminal)
         headers["Preference-Applied"] = f"wait={wait:g}"
     status = 200 if wait and job.is_terminal else 202
     if status == 202:  # noqa: PLR2004
@@ -103,7 +103,7 @@ async def _accepted(
     return json_response(job_json(job), status=status, headers=headers)
 
 
-async def _wait_for(
+async def wait_for(
     resources: Resources, notifier: JobNotifier, job: Job, seconds: float, done: Any
 ) -> Job:
     """The job as soon as `done` says so, or as it is after `seconds`."""
@@ -180,7 +180,7 @@ async def get_one(
         def done(fresh: Job) -> bool:
             return fresh.is_terminal or (if_version is not None and fresh.version > if_version)
 
-        job = await _wait_for(resources, notifier, job, seconds, done)
+        job = await wait_for(resources, notifier, job, seconds, done)
     headers = {"ETag": etag_of(job)}
     if if_none_match == headers["ETag"]:
         return Response(status_code=304, headers=headers)

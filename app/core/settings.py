@@ -70,6 +70,19 @@ class Settings(BaseSettings):
     #: Extra folders with `algorithms/`, `featurizers/`, ... plug-in files (separated by `:`)
     plugin_paths: Annotated[tuple[Path, ...], NoDecode] = ()
 
+    #: Folders whose files may be named by path (separated by `:`); none: no path is read
+    import_roots: Annotated[tuple[Path, ...], NoDecode] = ()
+    #: Routes of the systems that Retort replaces (/compat/...)
+    compat_routes: bool = Field(
+        default=True, validation_alias=AliasChoices("RETORT_COMPAT_ROUTES", "COMPAT_ROUTES")
+    )
+    #: Where Optuna keeps its studies; empty: in our Postgres, which many workers may use at once
+    optuna_storage: str = Field(
+        default="",
+        validation_alias=AliasChoices("RETORT_OPTUNA_STORAGE", "OPTUNA_STORAGE"),
+        repr=False,
+    )
+
     # ---- limits -------------------------------------------------------------------------
     max_body_bytes: int = Field(default=2 * MIB, ge=1024)
     max_upload_bytes: int = Field(default=5120 * MIB, ge=1024)
@@ -109,7 +122,7 @@ class Settings(BaseSettings):
     interactive_timeout_seconds: float = Field(default=20.0, gt=0)
     feature_cache_ttl_seconds: int = Field(default=7 * 86_400, ge=1)
 
-    @field_validator("plugin_paths", mode="before")
+    @field_validator("plugin_paths", "import_roots", mode="before")
     @classmethod
     def _split_paths(cls, value: object) -> object:
         if isinstance(value, str):

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.pool import NullPool
 
 from app.core.errors import InvalidInput
+from app.core.settings import get_settings
 from app.db.database import Database
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -18,6 +19,11 @@ _LOCK = 7_245_013
 
 def study_storage(database: Database) -> RDBStorage:
     """Made under a lock: two first users must not both create Optuna's tables."""
+    if elsewhere := get_settings().optuna_storage:
+        return RDBStorage(
+            elsewhere.replace("postgresql://", "postgresql+psycopg://", 1),
+            engine_kwargs={"poolclass": NullPool},
+        )
     url = database.url.update_query_dict({"options": "-csearch_path=optuna"})
     with database.engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})

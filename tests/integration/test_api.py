@@ -21,7 +21,10 @@ from app.jobs.finish import succeed
 from app.jobs.store import list_jobs
 from workers.queues import redis_list
 
-OPEN_ROUTES = {"/health/live", "/health/ready", "/problems", "/problems/{code}"}
+OPEN_ROUTES = {
+    *("/health/live", "/health/ready", "/problems", "/problems/{code}"),
+    "/compat/worker/health",
+}
 OWNER = Owner(worker="test", pid=1)
 
 

@@ -96,6 +96,10 @@ class Cluster:
         }
         if not self._is_set("storage_root"):
             ours["RETORT_STORAGE_ROOT"] = str(self.home.folder("blobs"))
+        if not self._is_set("import_roots"):
+            ours["RETORT_IMPORT_ROOTS"] = (
+                f"{self.home.folder('imports')}:{SOURCE / 'examples/data'}"
+            )
         limits = thread_limits(settings.worker_threads)
         return {**os.environ, "PYTHONUNBUFFERED": "1", **limits, **ours}
 

@@ -11,6 +11,17 @@ PROBLEMS = (
         remedy="Upload a table or SDF file with rows.",
     ),
     ProblemType(
+        code="path_not_allowed",
+        title="The path may not be read",
+        category="invalid",
+        cause="A file was named by its path on the server (`dataset_path`), and that path is not "
+        "below one of the folders that the setting RETORT_IMPORT_ROOTS names: it lies elsewhere, "
+        "climbs with `..`, is a link that leads outside, or no plain file.",
+        remedy="Put the file into an import folder and write its path below that; or upload it: "
+        "POST /api/v1/files.",
+        example='{"dataset_path": "../../etc/passwd"}',
+    ),
+    ProblemType(
         code="not_a_table",
         title="The file is not a table",
         category="invalid",

@@ -200,4 +200,12 @@ PROBLEMS = (
         cause="An archived version cannot be given an alias.",
         remedy="Promote another version, or train a new one.",
     ),
+    ProblemType(
+        code="ambiguous_id",
+        title="The short id means more than one",
+        category="conflict",
+        cause="Two or more ids end with the digits that were written.",
+        remedy="Write more of the id, or the full one.",
+        example="GET /compat/worker/model/model-3d9f2a/evaluate",
+    ),
 )
