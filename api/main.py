@@ -29,6 +29,7 @@ from api.routes import (
     root,
     studies,
     uploads,
+    workflows,
 )
 from api.strict_json import StrictJson
 from app.resources import Resources, get_resources
@@ -75,6 +76,7 @@ def create_api(resources: Resources | None = None) -> FastAPI:
         jobs,
         job_actions,
         job_events,
+        workflows,
         models,
         evaluations,
         registry,

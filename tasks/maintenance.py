@@ -13,6 +13,7 @@ from app.files.clean_up import clean_up_uploads
 from app.integrity.blobs import remove_unseen
 from app.jobs.clean_up import clean_up as clean_up_rows
 from app.jobs.sweeper import sweep as sweep_once
+from app.kinds.deferred import fill_ready
 from app.resources import get_resources
 from app.training.track import pending_models, track_model
 from workers.broker import empty_queues, has_forgotten
@@ -44,7 +45,7 @@ def sweep() -> None:
         empty_queues=empty_queues(celery_app),
         broker_forgot=has_forgotten(celery_app),
     )
-    for job in found.jobs:
+    for job in [*found.jobs, *fill_ready(resources)]:
         send_job(celery_app, job)
     for chunk in found.chunks:
         send_chunk(celery_app, chunk)

@@ -27,6 +27,7 @@ from app.jobs.model import Chunk, Job
 from app.jobs.outages import is_outage
 from app.jobs.store import get_job
 from app.kinds import KINDS
+from app.kinds.deferred import fill_ready
 from app.resources import Resources, get_resources
 from workers import draining
 from workers.bootsteps import WORKER_VARIABLE
@@ -150,8 +151,20 @@ def _work(resources: Resources, job: Job, step: Step) -> None:
         ready = _end_job(resources, job, error)
     else:
         logger.info("job %s succeeded", job.id)
+        ready = [*ready, *_filled(resources, job)]
     _publish(ready)
     _forget_work(resources, job)
+
+
+def _filled(resources: Resources, job: Job) -> list[Job]:
+    """Jobs whose params took values of this one's result; what fails here the sweep does."""
+    try:
+        return fill_ready(resources, after=job.id)
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        logger.warning("what needs job %s is filled in by the sweep: %s", job.id, error)
+        return []
 
 
 def _forget_work(resources: Resources, job: Job) -> None:

@@ -1,5 +1,8 @@
 """What a person asks of jobs that exist: cancel, retry, rerun, relabel, one or many."""
 
+import logging
+from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -17,14 +20,19 @@ from api.schemas.job_actions import (
     RerunRequest,
 )
 from api.schemas.problem import PROBLEMS
-from app.core.errors import FieldError, InvalidInput, PreconditionFailed
-from app.jobs.bulk import Bulk, change_jobs, count_jobs
+from app.core.errors import Conflict, FieldError, InvalidInput, NotFound, PreconditionFailed
+from app.jobs.bulk import Bulk, change_jobs, count_jobs, unfilled
 from app.jobs.control import request_cancel, retry_failed
 from app.jobs.labels import relabel
 from app.jobs.model import Job
 from app.jobs.store import get_job
+from app.kinds.deferred import fill_if_deferred
 from app.kinds.rerun import Edits, edited
 from app.kinds.submission import check
+from app.resources import Resources
+from workers.dispatch import Dispatcher
+
+logger = logging.getLogger(__name__)
 
 router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
@@ -52,6 +60,8 @@ def bulk(
     changed = list(count.eligible)
     if not request.dry_run:
         changed = change_jobs(resources.database, asked, count.eligible, publish=dispatcher.enqueue)
+        if request.action == "retry":
+            changed += _retry_deferred(resources, dispatcher, asked, count.eligible)
     body = {"matched": count.matched, "changed": len(changed), "jobs": changed}
     return json_response({**body, "dry_run": request.dry_run})
 
@@ -93,9 +103,37 @@ def retry(
     job_id: UUID, caller: Caller, resources: WithResources, dispatcher: WithDispatcher
 ) -> Response:
     """Run a failed job once more. Of a divided job only the parts without an answer run again."""
-    job = retry_failed(resources.database, caller.project_id, job_id, by=caller.name)
+    job = retry_failed(
+        resources.database,
+        caller.project_id,
+        job_id,
+        event={"by": caller.name},
+        prepare=partial(fill_if_deferred, resources),
+    )
     dispatcher.enqueue(job)
     return json_response(job_json(job), status=202)
+
+
+def _retry_deferred(
+    resources: Resources, dispatcher: Dispatcher, asked: Bulk, job_ids: Sequence[UUID]
+) -> list[UUID]:
+    """Jobs that take values of others, one by one; those for which they are of no use stay."""
+    changed = []
+    for job_id in unfilled(resources.database, job_ids):
+        try:
+            job = retry_failed(
+                resources.database,
+                asked.project_id,
+                job_id,
+                event=asked.event,
+                prepare=partial(fill_if_deferred, resources),
+            )
+        except (Conflict, InvalidInput, NotFound) as error:
+            logger.info("bulk %s leaves job %s as it is: %s", asked.id, job_id, error)
+            continue
+        dispatcher.enqueue(job)
+        changed.append(job_id)
+    return changed
 
 
 @router.post("/{job_id}/rerun", status_code=202, response_model=RerunAnswer)

@@ -4,13 +4,21 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from app.core.requests import RequestModel
 from app.datasets.params import IngestParams
 from app.evaluation.params import EvaluateParams
 from app.features.params import FeaturizeParams
 from app.jobs.model import Job
+from app.kinds import KINDS
+from app.kinds.from_results import contains_references
 from app.prediction.params import PredictParams
 from app.training.params import TrainParams
 from app.tuning.params import OptimizeParams
@@ -61,9 +69,27 @@ class EvaluateJob(JobFields):
     params: EvaluateParams
 
 
+class DeferredJob(JobFields):
+    """Some values are still to come: `params` is checked when the job is stored."""
+
+    kind: Annotated[str, Field(max_length=50)]
+    params: dict[str, Any]
+
+
+def _or_deferred(value: Any, whole: ValidatorFunctionWrapHandler) -> Any:
+    """`params` with {"$from": ...} in it cannot be of its kind's type yet."""
+    if not isinstance(value, dict) or not contains_references(value.get("params")):
+        return whole(value)
+    job = DeferredJob.model_validate(value)
+    if job.kind not in KINDS:
+        return whole(value)
+    return job
+
+
 JobRequest = Annotated[
     IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob | EvaluateJob,
     Field(discriminator="kind"),
+    WrapValidator(_or_deferred),
 ]
 
 

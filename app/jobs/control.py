@@ -62,7 +62,13 @@ SELECT id, pg_notify('retort_jobs', id::text) FROM asked ORDER BY id
 
 
 def retry_failed(
-    db: Database, project_id: UUID, job_id: UUID, *, by: str, prepare: Prepare | None = None
+    db: Database,
+    project_id: UUID,
+    job_id: UUID,
+    *,
+    by: str = "",
+    event: dict[str, Any] | None = None,
+    prepare: Prepare | None = None,
 ) -> Job:
     """Queue a failed job once more, with one more attempt. Of a divided job only the chunks without
     an answer run again (app/jobs/division.py). `prepare` may do what else it takes, in the same
@@ -76,8 +82,8 @@ def retry_failed(
         _check_retry(cursor, job)
         if prepare is not None:
             prepare(session, job)
-        if not requeue(cursor, [job.id], event={"by": by}):
-            raise Conflict("the job waits for values of jobs that it needs")
+        if not requeue(cursor, [job.id], event=event or {"by": by}):
+            raise Conflict("a job that this one needs has not succeeded yet")
         return fetch_job(cursor, project_id, job_id)
 
 

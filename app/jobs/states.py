@@ -22,6 +22,7 @@ class Trigger(StrEnum):
 
     NEEDS_MET = "needs_met"
     NEED_FAILED = "need_failed"
+    NEED_UNUSABLE = "need_unusable"
     CLAIM = "claim"
     SUCCEED = "succeed"
     FAIL = "fail"
@@ -54,6 +55,8 @@ _W, _Q, _R, _T = JobState.WAITING, JobState.QUEUED, JobState.RUNNING, JobState.R
 RULES: dict[Trigger, Rule] = {
     Trigger.NEEDS_MET: _rule(_Q, _W),
     Trigger.NEED_FAILED: _rule(JobState.FAILED, _W),
+    #: what they gave does not fit into the params of this one
+    Trigger.NEED_UNUSABLE: _rule(JobState.FAILED, _W),
     Trigger.CLAIM: _rule(_R, _Q),
     Trigger.SUCCEED: _rule(JobState.SUCCEEDED, _R),
     Trigger.FAIL: _rule(JobState.FAILED, _R),

@@ -31,6 +31,16 @@ def fetch_job(cursor: Cursor, project_id: UUID, job_id: UUID, *, lock: bool = Fa
     return Job.from_row(row)
 
 
+def fetch_jobs_of(cursor: Cursor, project_id: UUID, correlation_id: str) -> list[Job]:
+    """Oldest first, at most 1,000."""
+    cursor.execute(
+        f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE correlation_id = %s AND project_id = %s"
+        " ORDER BY id LIMIT 1000",
+        (correlation_id, project_id),
+    )
+    return [Job.from_row(row) for row in cursor.fetchall()]
+
+
 def get_job(db: Database, project_id: UUID, job_id: UUID) -> Job:
     """Raises NotFound, also for a job of another project."""
     with db.cursor() as cursor:

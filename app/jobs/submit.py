@@ -96,28 +96,39 @@ def submit_job(
     Raises IdempotencyMismatch, IdempotencyInProgress, NotFound (a needed job), TooManyJobs.
     """
     with db.session() as session:
-        cursor = cursor_of(session)
         if idempotency is not None:
-            first = _first_answer(cursor, new.project_id, idempotency)
+            cursor = cursor_of(session)
+            first = first_answer(cursor, idempotency)
             if first is not None:
-                return Submitted(job=first, replayed=True)
-        if room is not None:
-            room.enter(cursor, new.project_id, new.created_by)
-        prepared, attach = (new, None) if prepare is None else prepare(session, new)
-        job = _insert(cursor_of(session), prepared)
-        if attach is not None:
-            attach(session, job)
+                return Submitted(job=fetch_job(cursor, new.project_id, first), replayed=True)
+        job = store_job(session, new, prepare=prepare, room=room)
         if idempotency is not None:
-            cursor.execute(
-                "INSERT INTO idempotency_keys (scope, key, body_hash, resource_id)"
-                " VALUES (%s, %s, %s, %s)",
-                (idempotency.scope, idempotency.key, idempotency.body_hash, job.id),
-            )
+            remember_answer(cursor_of(session), idempotency, job.id)
         return Submitted(job=job, replayed=False)
 
 
-def _first_answer(cursor: Cursor, project_id: UUID, idem: IdempotencyKey) -> Job | None:
-    """The job that this key made; None when the key is new (and now locked for us)."""
+def store_job(
+    session: Session,
+    new: NewJob,
+    *,
+    prepare: Prepare | None = None,
+    room: WaitingRoom | None = None,
+) -> Job:
+    """The job as a part of the session's transaction."""
+    if room is not None:
+        room.enter(cursor_of(session), new.project_id, new.created_by)
+    prepared, attach = (new, None) if prepare is None else prepare(session, new)
+    job = _insert(cursor_of(session), prepared)
+    if attach is not None:
+        attach(session, job)
+    return job
+
+
+def first_answer(cursor: Cursor, idem: IdempotencyKey) -> UUID | None:
+    """What this key made; None when the key is new (and now locked for us).
+
+    Raises IdempotencyMismatch, IdempotencyInProgress.
+    """
     cursor.execute(
         "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0)) AS mine",
         (f"{idem.scope}\n{idem.key}",),
@@ -137,7 +148,16 @@ def _first_answer(cursor: Cursor, project_id: UUID, idem: IdempotencyKey) -> Job
         return None
     if known["body_hash"] != idem.body_hash:
         raise IdempotencyMismatch("the body differs from the first request with this key")
-    return fetch_job(cursor, project_id, known["resource_id"])
+    made: UUID = known["resource_id"]
+    return made
+
+
+def remember_answer(cursor: Cursor, idem: IdempotencyKey, made: UUID) -> None:
+    """Within the transaction that made it."""
+    cursor.execute(
+        "INSERT INTO idempotency_keys (scope, key, body_hash, resource_id) VALUES (%s, %s, %s, %s)",
+        (idem.scope, idem.key, idem.body_hash, made),
+    )
 
 
 def _insert(cursor: Cursor, new: NewJob) -> Job:
@@ -149,12 +169,13 @@ def _insert(cursor: Cursor, new: NewJob) -> Job:
     job = Job.from_row(row)
     if not new.needs:
         return job
-    _insert_needs(cursor, new)
+    insert_needs(cursor, new)
     settle_waiting(cursor, only=job.id)
     return fetch_job(cursor, new.project_id, job.id)
 
 
-def _insert_needs(cursor: Cursor, new: NewJob) -> None:
+def insert_needs(cursor: Cursor, new: NewJob) -> None:
+    """Raises NotFound for a job that does not exist in the project."""
     # locked until we commit: a need that finishes meanwhile waits, then sees this job waiting
     cursor.execute(
         "SELECT id FROM jobs WHERE id = ANY(%s) AND project_id = %s ORDER BY id FOR SHARE",

@@ -17,6 +17,11 @@ Resolve = Callable[[Resources, Session, NewJob, Any], tuple[NewJob, Attach | Non
 RESOLVED = frozenset({"dataset_id", "model_id"})
 
 
+def unresolved(params: dict[str, Any]) -> dict[str, Any]:
+    """What the user wrote: `params` without what the gateway fills in."""
+    return {**params, **dict.fromkeys(RESOLVED & params.keys())}
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobKind:
     name: str

@@ -2,11 +2,14 @@
 
 from dataclasses import dataclass
 from typing import Any
+from uuid import UUID
 
 from app.core.errors import Conflict, FieldError, InvalidInput
 from app.core.json_values import Change, difference, merge_patch
+from app.core.requests import RequestModel
 from app.jobs.model import Job
 from app.kinds.base import RESOLVED, JobKind
+from app.kinds.from_results import contains_references
 from app.kinds.submission import Submission
 from app.kinds.table import KINDS
 from app.kinds.validation import parse_params
@@ -46,11 +49,12 @@ def edited(first: Job, edits: Edits) -> Rerun:
         raise Conflict(f"jobs of kind {first.kind!r} are not accepted any more")
     _refuse_resolved(edits.params)
     written = {name: value for name, value in first.params.items() if name not in RESOLVED}
-    params = parse_params(kind, merge_patch(written, edits.params))
+    params, needs = _parsed(kind, first, merge_patch(written, edits.params))
     labels = {k: v for k, v in first.labels.items() if k not in WORKFLOW_LABELS}
     submission = Submission(
         kind=first.kind,
         params=params,
+        needs=needs,
         labels=merge_patch(labels, edits.labels),
         priority=first.priority if edits.priority is None else edits.priority,
         deadline_seconds=edits.deadline_seconds or _deadline_seconds(first),
@@ -61,9 +65,26 @@ def edited(first: Job, edits: Edits) -> Rerun:
         submission.labels,
         submission.priority,
         submission.deadline_seconds,
-        params.model_dump(mode="json", exclude=set(RESOLVED)),
+        _plain(params),
     )
     return Rerun(submission=submission, difference=difference(before, after))
+
+
+def _parsed(
+    kind: JobKind, first: Job, values: dict[str, Any]
+) -> tuple[RequestModel | dict[str, Any], tuple[UUID, ...]]:
+    """Validated; or, while values are still to come from jobs that the first one needs, as they
+    are, with those needs.
+    """
+    if contains_references(values):
+        return values, first.needs
+    return parse_params(kind, values), ()
+
+
+def _plain(params: RequestModel | dict[str, Any]) -> dict[str, Any]:
+    if isinstance(params, dict):
+        return params
+    return params.model_dump(mode="json", exclude=set(RESOLVED))
 
 
 def _shown(
@@ -79,8 +100,10 @@ def _shown(
 
 def _as_now(kind: JobKind, written: dict[str, Any]) -> dict[str, Any]:
     """With the defaults of fields that are newer than the job: they are no edit."""
+    if contains_references(written):
+        return written
     try:
-        return parse_params(kind, written).model_dump(mode="json", exclude=set(RESOLVED))
+        return _plain(parse_params(kind, written))
     except InvalidInput:  # a value that is not allowed any more, which the patch has mended
         return written
 

@@ -1,7 +1,7 @@
 """The one door through which jobs come in: gateway, schedules and bridges use it alike."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from typing import Any
 from uuid import UUID
@@ -11,9 +11,10 @@ from sqlalchemy.orm import Session
 from app.access.principal import Principal
 from app.core.hashing import content_key
 from app.core.requests import RequestModel
-from app.jobs.submit import Attach, IdempotencyKey, NewJob, Submitted, submit_job
+from app.jobs.submit import Attach, IdempotencyKey, NewJob, Prepare, Submitted, submit_job
 from app.jobs.waiting_room import WaitingRoom
-from app.kinds.base import RESOLVED
+from app.kinds.base import no_attach, unresolved
+from app.kinds.deferred import deferred, fill_ready
 from app.kinds.table import KINDS
 from app.resources import Resources
 
@@ -25,7 +26,8 @@ class Submission:
     """A validated request for a job."""
 
     kind: str
-    params: RequestModel
+    #: a plain object when it holds references to results of needed jobs (`deferred.py`)
+    params: RequestModel | dict[str, Any]
     labels: dict[str, str] = field(default_factory=dict)
     needs: Sequence[UUID] = ()
     priority: int = 5
@@ -47,36 +49,48 @@ def submit(
     Raises InvalidInput, UnknownName, NotFound (with the request's field), IdempotencyMismatch,
     IdempotencyInProgress, TooManyJobs.
     """
-    kind = KINDS[submission.kind]
-    new = _new_job(resources, principal, submission)
-
-    def prepare(session: Session, new: NewJob) -> tuple[NewJob, Attach | None]:
-        return kind.resolve(resources, session, new, submission.params)
-
-    return submit_job(
+    new = new_job(resources, principal, submission)
+    submitted = submit_job(
         resources.database,
         new,
-        prepare=prepare,
+        prepare=preparation(resources, submission),
         idempotency=_idempotency(principal, submission, new.params, idempotency_key),
-        room=_room(resources.settings.database_url, resources.settings.max_waiting_jobs),
+        room=room_of(resources),
     )
+    if isinstance(submission.params, dict) and not submitted.replayed:
+        # what it needs may have succeeded already
+        for job in fill_ready(resources, only=submitted.job.id):
+            return replace(submitted, job=job)
+    return submitted
+
+
+def preparation(resources: Resources, submission: Submission) -> Prepare:
+    """What happens to the new job in the transaction that stores it."""
+    kind, params = KINDS[submission.kind], submission.params
+
+    def prepare(session: Session, new: NewJob) -> tuple[NewJob, Attach | None]:
+        if isinstance(params, dict):
+            return no_attach(deferred(resources, session, new))
+        return kind.resolve(resources, session, new, params)
+
+    return prepare
 
 
 def check(resources: Resources, principal: Principal, submission: Submission) -> dict[str, Any]:
     """The params as they would be stored, references resolved; nothing is. Raises as `submit`."""
-    kind = KINDS[submission.kind]
+    prepare = preparation(resources, submission)
     with Session(resources.database.engine) as session:  # never committed
-        new = _new_job(resources, principal, submission)
-        return kind.resolve(resources, session, new, submission.params)[0].params
+        return prepare(session, new_job(resources, principal, submission))[0].params
 
 
-def _new_job(resources: Resources, principal: Principal, submission: Submission) -> NewJob:
-    params = submission.params.model_dump(mode="json")
+def new_job(resources: Resources, principal: Principal, submission: Submission) -> NewJob:
+    params = submission.params
+    values = params if isinstance(params, dict) else params.model_dump(mode="json")
     return NewJob(
         project_id=principal.project_id,
         kind=submission.kind,
         queue=KINDS[submission.kind].queue,
-        params={**params, **dict.fromkeys(RESOLVED & params.keys())},
+        params=unresolved(values),
         created_by=principal.name,
         labels=submission.labels,
         needs=tuple(submission.needs),
@@ -87,6 +101,10 @@ def _new_job(resources: Resources, principal: Principal, submission: Submission)
         correlation_id=submission.correlation_id,
         rerun_of=submission.rerun_of,
     )
+
+
+def room_of(resources: Resources) -> WaitingRoom:
+    return _room(resources.settings.database_url, resources.settings.max_waiting_jobs)
 
 
 @lru_cache(maxsize=8)

@@ -13,6 +13,7 @@ from uuid import UUID
 import pytest
 
 from app.core.errors import LeaseLost, Retryable
+from app.core.ids import new_id
 from app.core.settings import Settings
 from app.core.work import ChunkSpec, FanOut, Outcome
 from app.db.base import DEFAULT_PROJECT_ID
@@ -393,6 +394,29 @@ def test_a_job_that_the_new_engine_retried_is_the_old_ones(old, database):
     succeed(database, new_claim(database, job.id), Outcome(result={}))
     outcomes = [a["outcome"] for a in list_attempts(database, job.id)]
     assert outcomes == ["retrying", "retrying", "succeeded"]
+
+
+def test_the_old_engine_does_not_queue_what_waits_for_values(old, database):
+    """It knows nothing of them: the job needs itself until they are filled in."""
+    need = new_job(database)
+    name = new_id()
+    job = new_job(database, id=name, needs=[need.id, name])
+    old("claim", job=str(need.id))
+    assert old("succeed", job=str(need.id), result={"x": 1}) == []
+    assert old("sweep")["jobs"] == []
+    assert now(database, job.id).state == JobState.WAITING
+    assert now(database, job.id).needs == (need.id,)
+    execute(database, "DELETE FROM job_needs WHERE job_id = needs_job_id")
+    assert [j["id"] for j in old("sweep")["jobs"]] == [str(job.id)]
+
+
+def test_a_failed_need_fails_what_waits_for_values_under_the_old_engine(old, database):
+    need = new_job(database)
+    name = new_id()
+    job = new_job(database, id=name, needs=[need.id, name])
+    old("claim", job=str(need.id))
+    old("end_badly", job=str(need.id), error="mistake")
+    assert now(database, job.id).error["code"] == "dependency_failed"
 
 
 def test_old_processes_work_on_the_chunks_of_a_new_plan(old, database):
