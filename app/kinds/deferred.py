@@ -43,7 +43,7 @@ from app.kinds.from_results import (
     without,
 )
 from app.kinds.table import KINDS
-from app.kinds.validation import field_errors, parse_params
+from app.kinds.validation import invalid_params, parse_params
 from app.resources import Resources
 
 logger = logging.getLogger(__name__)
@@ -91,16 +91,12 @@ def _raise_unrelated(kind: JobKind, error: ValidationError, references: list[Ref
     """Errors at a reference, below it, or about an object that holds it, are not known yet."""
     places = [[str(part) for part in reference.place] for reference in references]
     wrong = [
-        shown
-        for shown, item in zip(field_errors(error, "/params"), error.errors(), strict=True)
+        item
+        for item in error.errors()
         if not any(_one_within_other([str(p) for p in item["loc"]], place) for place in places)
     ]
     if wrong:
-        raise InvalidInput(
-            f"the params of this {kind.name} job are not valid: "
-            + "; ".join(f"{one['pointer']}: {one['detail']}" for one in wrong[:5]),
-            errors=wrong,
-        ) from error
+        raise invalid_params(kind, wrong) from error
 
 
 def _one_within_other(first: list[str], second: list[str]) -> bool:
@@ -179,6 +175,9 @@ def fill(resources: Resources, session: Session, job: Job) -> None:
         )
     except RetortError as error:
         _tell_sources(error, references, values)
+        if isinstance(error.__cause__, ValidationError):
+            # no request was sent that somebody could correct
+            raise InvalidInput(error.detail, errors=error.errors) from error
         raise
     store_filled(cursor, new)
     if attach is not None:

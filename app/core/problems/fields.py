@@ -45,6 +45,13 @@ FIELD_CODES: dict[str, str] = {
     "value_error": "The fields do not fit together; the sentence says how.",
     "resolved_by_the_gateway": "The field is filled in when the job is accepted: leave it out and "
     "name the data set, model or file.",
+    "wrong_reference": "A value that is to come from another job's result is written wrong, or "
+    "names a job that this one does not need; the remedy shows how.",
+    "missing_value": "The other job's result has no such value; what it has is listed.",
+    "unknown_kind": "There is no such kind of job: take one of those listed.",
+    "unknown_key": "The workflow has no job of this key: take one of those listed.",
+    "cycle": "These jobs need each other in a circle, so that none could ever start: take one of "
+    "the needs away.",
     "refused": "The row could not be used; the sentence says why (rows, not fields).",
 }
 

@@ -316,7 +316,7 @@ def test_the_rest_of_the_params_is_checked_at_once(api, dataset, problem):
     wrong = api.post("jobs", json=train(source, dataset="moles") | more)
     assert problem(wrong, 404, "not_found")["errors"][0]["pointer"] == "/params/dataset"
     wrong = api.post("jobs", json=train(source, seed=-1) | more)
-    assert problem(wrong, 422, "invalid_input")["errors"][0]["pointer"] == "/params/seed"
+    assert problem(wrong, 422, "invalid_request")["errors"][0]["pointer"] == "/params/seed"
     wrong = api.post("jobs", json=train(source) | more | {"colour": "red"})
     assert wrong.status_code == 422
     wrong = api.post("jobs", json=train(source) | more | {"kind": "tune"})
