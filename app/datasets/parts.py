@@ -193,8 +193,8 @@ def notes_on(columns: Sequence[Column]) -> list[str]:
     """What a person should know of the choice of columns."""
     chosen = next((c["name"] for c in columns if c["role"] == "smiles"), None)
     if chosen is None:
-        target = ", ".join(c["name"] for c in columns if c["role"] == "target")
-        return [f"no column holds molecules: read as a table, target {target}"]
+        targets = ", ".join(c["name"] for c in columns if c["role"] == "target")
+        return [f"no column holds molecules: read as a table, target {targets}"] if targets else []
     others = [c["name"] for c in columns if c["type"] == "structure" and c["name"] != chosen]
     if not others:
         return []

@@ -197,7 +197,7 @@ def test_what_does_not_fit_a_table_is_refused(resources, telco_id):
         train(resources, telco_id, split={"name": "scaffold"})
     with pytest.raises(UnknownName, match="no target column 'Chrun'") as refused:
         train(resources, telco_id, targets=("Chrun",))
-    assert "'Churn'" in refused.value.problem()["remedy"]
+    assert "first: Churn" in refused.value.problem()["remedy"]
     molecules, _ = ingested(resources, DATA / "freesolv.csv", name="freesolv")
     with pytest.raises(InvalidInput, match="no feature column"):
         train(resources, molecules, targets=("expt",), features=({"name": "columns"},))
