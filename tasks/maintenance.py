@@ -12,13 +12,10 @@ from app.core.errors import RetortError
 from app.files.clean_up import clean_up_uploads
 from app.integrity.blobs import remove_unseen
 from app.jobs.clean_up import clean_up as clean_up_rows
-from app.jobs.sweeper import sweep as sweep_once
-from app.kinds.deferred import fill_ready
 from app.resources import get_resources
 from app.training.track import pending_models, track_model
-from workers.broker import empty_queues, has_forgotten
 from workers.celery_app import CLEAN_UP_SECONDS, TRACK_SECONDS, celery_app
-from workers.dispatch import send_chunk, send_finalize, send_job
+from workers.sweeping import sweep_and_send
 
 logger = logging.getLogger(__name__)
 
@@ -39,18 +36,7 @@ def sweep() -> None:
     resources = get_resources()
     if not _due("sweep", resources.settings.sweep_seconds):
         return
-    found = sweep_once(
-        resources.database,
-        resources.settings,
-        empty_queues=empty_queues(celery_app),
-        broker_forgot=has_forgotten(celery_app),
-    )
-    for job in [*found.jobs, *fill_ready(resources)]:
-        send_job(celery_app, job)
-    for chunk in found.chunks:
-        send_chunk(celery_app, chunk)
-    for job in found.finalize:
-        send_finalize(celery_app, job)
+    found = sweep_and_send(resources, celery_app)
     if found.found:
         logger.info("sweep: %s", ", ".join(f"{k} {v}" for k, v in found.found.items()))
 

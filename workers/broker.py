@@ -1,6 +1,7 @@
 """What the broker can say about its queues; hints for the sweeper."""
 
 import logging
+from dataclasses import dataclass
 from typing import Any
 from uuid import uuid4
 
@@ -14,31 +15,34 @@ logger = logging.getLogger(__name__)
 _MARK = "retort:broker-mark"
 
 
-def empty_queues(celery: Celery) -> frozenset[str]:
-    """Queues without a single waiting message; none when the broker does not answer."""
+@dataclass(frozen=True, kw_only=True)
+class BrokerLook:
+    """As it was at one moment; nothing is known of a broker that does not answer."""
+
+    #: queues without a single waiting message
+    empty_queues: frozenset[str] = frozenset()
+    #: a Redis broker was emptied (FLUSHALL, a crash without append-only file) since the last look;
+    #: each time it is told once. False for other brokers
+    has_forgotten: bool = False
+
+
+def look(celery: Celery) -> BrokerLook:
     try:
         with celery.connection_for_read() as connection:
             channel: Any = connection.default_channel
-            counts = {
-                name: channel.queue_declare(queue=name, passive=False).message_count
-                for name in NAMES
-            }
+            return BrokerLook(empty_queues=_empty(channel), has_forgotten=_forgot(channel))
     except Exception as error:  # noqa: BLE001 - a hint only: any trouble means "do not know"
-        logger.warning("cannot read the queue lengths: %s", error)
-        return frozenset()
+        logger.warning("cannot ask the broker about its queues: %s", error)
+        return BrokerLook()
+
+
+def _empty(channel: Any) -> frozenset[str]:
+    counts = {
+        name: channel.queue_declare(queue=name, passive=False).message_count for name in NAMES
+    }
     return frozenset(name for name, count in counts.items() if count == 0)
 
 
-def has_forgotten(celery: Celery) -> bool:
-    """Whether a Redis broker was emptied (FLUSHALL, a crash without append-only file) since the
-    last call; each time it is answered once. False for other brokers, and when it does not answer.
-    """
-    try:
-        with celery.connection_for_read() as connection:
-            client = getattr(connection.default_channel, "client", None)
-            if client is None:
-                return False
-            return bool(client.set(_MARK, uuid4().hex, nx=True))
-    except Exception as error:  # noqa: BLE001 - a hint only, as above
-        logger.warning("cannot ask the broker whether it was emptied: %s", error)
-        return False
+def _forgot(channel: Any) -> bool:
+    client = getattr(channel, "client", None)
+    return client is not None and bool(client.set(_MARK, uuid4().hex, nx=True))

@@ -1,11 +1,7 @@
 """Every blob store keeps the port's promises; S3 against a real server process."""
 
-import subprocess
-import sys
 import time
-import urllib.request
 
-import boto3
 import pytest
 
 from app.core.errors import InvalidInput, NotFound, Retryable
@@ -13,29 +9,14 @@ from app.core.settings import Settings
 from app.storage.local import LocalStorage
 from app.storage.memory import MemoryStorage
 from app.storage.s3 import S3Storage
+from tests.support.s3 import new_bucket, s3_server
 from workers.servers import free_port
 
 
 @pytest.fixture(scope="module")
 def s3_url():
-    port = free_port()
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", str(port), "-H", "127.0.0.1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    url = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(url, timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
+    with s3_server() as url:
         yield url
-    finally:
-        server.kill()
-        server.wait()
 
 
 @pytest.fixture(params=["local", "memory", "s3"])
@@ -45,20 +26,8 @@ def storage(request, tmp_path):
     if request.param == "memory":
         return MemoryStorage()
     url = request.getfixturevalue("s3_url")
-    settings = Settings(
-        s3_bucket=f"b-{tmp_path.name.replace('_', '-')[:40].lower().strip('-')}",
-        s3_endpoint=url,
-        s3_key="key",
-        s3_secret="secret",
-    )
-    client = boto3.client(
-        "s3",
-        endpoint_url=url,
-        aws_access_key_id="key",
-        aws_secret_access_key="secret",
-        region_name="us-east-1",
-    )
-    client.create_bucket(Bucket=settings.s3_bucket)
+    bucket = f"b-{tmp_path.name.replace('_', '-')[:40].lower().strip('-')}"
+    settings = Settings(**new_bucket(url, bucket))
     return S3Storage(settings, cache_folder=tmp_path / "cache")
 
 

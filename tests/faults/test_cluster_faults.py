@@ -16,10 +16,11 @@ from redis import Redis
 
 from app.db.base import DEFAULT_PROJECT_ID
 from app.jobs.store import get_job, list_chunks, list_events
-from tests.support.fault_cluster import WORKERS, wait_until
+from tests.support.fault_cluster import WORKERS
 from tests.support.molecules import DATA, ESOL_TARGET
 from tests.support.plugins.featurizers.probe_atoms import CRASHES, EATS_MEMORY, HANGS
 from tests.support.scene import KINDS
+from tests.support.waiting import wait_for
 from workers.celery_app import create_celery
 from workers.dispatch import send_chunk, send_finalize, send_job
 
@@ -43,11 +44,8 @@ WITH_FORKS = ("cpu", "gpu", "predict", "interactive")
 def test_children(scene, bounds, signum):
     """worker children: {}"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
         scene.inject(lambda: cluster.signal_children(signum, *WITH_FORKS))
-        scene.settle()
     assert scene.account.recoveries, "nothing was hit"
     # the parent ends the lease of a dead child within its tick of 5 s
     assert scene.account.worst_taken_back < 5 + bounds["message"]
@@ -57,23 +55,17 @@ def test_children(scene, bounds, signum):
 def test_parents_killed(scene):
     """kill -9 of worker parents, children orphaned"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
         scene.inject(lambda: cluster.signal_parent(signal.SIGKILL, *WITH_FORKS))
         cluster.wait_gone(*WITH_FORKS)
-        scene.settle()
 
 
 def test_whole_workers_killed(scene, bounds):
     """kill -9 of whole workers (a machine lost)"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy(settle=bounds["killed"] + 120):
         scene.inject(lambda: cluster.signal_family(signal.SIGKILL, *WITH_FORKS))
         cluster.wait_gone(*WITH_FORKS)
-        scene.settle(seconds=bounds["killed"] + 120)
     assert scene.account.recoveries, "nothing was hit"
     assert scene.account.worst_taken_back < bounds["killed"]
 
@@ -82,12 +74,9 @@ def test_whole_workers_killed(scene, bounds):
 def test_workers_drain(scene):
     """SIGTERM of worker parents (drain)"""
     cluster = scene.cluster
-    with scene.callers():
-        jobs = scene.work(seconds=12.0)
-        scene.wait_in_flight()
+    with scene.busy(seconds=12.0) as jobs:
         scene.inject(lambda: cluster.signal_parent(signal.SIGTERM, *WITH_FORKS))
         cluster.wait_gone(*WITH_FORKS)
-        scene.settle()
     for job in jobs:
         ended = get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"])
         assert (ended.attempt, ended.crash_count) == (1, 0), "a drain spends no attempt"
@@ -118,7 +107,7 @@ def test_torch_training_goes_on_where_it_stopped(scene):
         row = get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"])
         return row.progress.get("done", 0) if row.progress.get("unit") == "epoch" else 0
 
-    wait_until(lambda: epoch() >= 3, "the training has begun", 90)
+    wait_for(lambda: epoch() >= 3, "the training has begun", 90)
     scene.inject(lambda: cluster.signal_parent(signal.SIGTERM, "gpu"))
     cluster.wait_gone("gpu")
     scene.settle()
@@ -146,7 +135,7 @@ def test_zombie(scene, bounds):
         stopped = ("cpu", "gpu", "predict")
         scene.inject(lambda: cluster.signal_family(signal.SIGSTOP, *stopped))
         try:
-            wait_until(
+            wait_for(
                 lambda: all(
                     get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"]).is_terminal
                     for job in jobs
@@ -158,7 +147,7 @@ def test_zombie(scene, bounds):
             cluster.signal_family(signal.SIGCONT, *stopped)
         results = [get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"]) for job in jobs]
         # the zombies wake up, finish what they think is theirs, and are refused
-        wait_until(
+        wait_for(
             lambda: (
                 "lease was lost" in cluster.log("cpu") + cluster.log("gpu")
                 or "not ours any more" in cluster.log("cpu") + cluster.log("gpu")
@@ -203,9 +192,7 @@ def test_gateway_killed_between_commit_and_publish(scene, bounds):
 def test_beat_killed(scene):
     """beat killed, with messages and children lost meanwhile"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
 
         def fault():
             cluster.signal_family(signal.SIGKILL, "beat")
@@ -214,7 +201,6 @@ def test_beat_killed(scene):
 
         scene.inject(fault, messages_lost=True)
         time.sleep(6.0)
-        scene.settle()
 
 
 @pytest.mark.exhaustive
@@ -224,16 +210,13 @@ def test_two_beats(scene):
     cluster.launch("beat-2", spec=cluster.specs["beat"])
     try:
         time.sleep(3.0)
-        with scene.callers():
-            scene.work()
-            scene.wait_in_flight()
+        with scene.busy():
 
             def fault():
                 cluster.redis_flush()
                 cluster.signal_children(signal.SIGKILL, "cpu", "gpu", "predict")
 
             scene.inject(fault, messages_lost=True)
-            scene.settle()
     finally:
         cluster.children.pop("beat-2").kill()
 
@@ -245,22 +228,17 @@ def test_two_beats(scene):
 def test_redis_killed(scene):
     """Redis killed (appendonly)"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
         scene.inject(cluster.redis.kill)
         time.sleep(2.0)
         cluster.redis.start()
-        scene.settle()
 
 
 @pytest.mark.exhaustive
 def test_redis_killed_and_emptied(scene, bounds):
     """Redis killed, nothing kept (no appendonly)"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
 
         def fault():
             cluster.redis.kill()
@@ -268,17 +246,13 @@ def test_redis_killed_and_emptied(scene, bounds):
             cluster.redis.start()
 
         scene.inject(fault, messages_lost=True)
-        scene.settle()
     assert scene.account.worst_taken_back < bounds["message"] + 10
 
 
 def test_flushall(scene, bounds):
     """FLUSHALL"""
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
         scene.inject(scene.cluster.redis_flush, messages_lost=True)
-        scene.settle()
     assert scene.account.worst_taken_back < bounds["message"]
 
 
@@ -286,9 +260,7 @@ def test_flushall(scene, bounds):
 def test_client_kill(scene):
     """CLIENT KILL of every Redis connection"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
 
         def fault():
             with Redis.from_url(cluster.redis.url) as client:
@@ -298,15 +270,12 @@ def test_client_kill(scene):
         for _ in range(2):
             scene.inject(fault, messages_lost=True)
             time.sleep(1.0)
-        scene.settle()
 
 
 def test_postgres_crashed(scene):
     """Postgres crashed and restarted"""
     cluster = scene.cluster
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
 
         def fault():
             cluster.postgres.child.send(signal.SIGQUIT)  # immediate: recovery at the next start
@@ -315,15 +284,12 @@ def test_postgres_crashed(scene):
         scene.inject(fault)
         time.sleep(2.0)
         cluster.postgres.start()
-        scene.settle()
 
 
 @pytest.mark.exhaustive
 def test_connections_severed(scene):
     """every Postgres connection severed"""
-    with scene.callers():
-        scene.work()
-        scene.wait_in_flight()
+    with scene.busy():
 
         def fault():
             scene.rows(
@@ -334,7 +300,6 @@ def test_connections_severed(scene):
         for _ in range(3):
             scene.inject(fault)
             time.sleep(0.7)
-        scene.settle()
 
 
 # ---- messages
@@ -392,7 +357,7 @@ def test_chord_body_twice_and_never(scene, bounds):
         thread = threading.Thread(target=fault)
         scene.inject(thread.start)
         try:
-            wait_until(lambda: not scene.chunk_refs(), "all chunks have ended", 60)
+            wait_for(lambda: not scene.chunk_refs(), "all chunks have ended", 60)
             time.sleep(1.0)
         finally:
             stop.set()
@@ -493,7 +458,7 @@ def test_mlflow_down(scene):
     assert scene.rows(query, job["id"])[0]["tracked_at"] is None
     cluster.launch_mlflow()
     try:
-        wait_until(lambda: scene.rows(query, job["id"])[0]["mlflow_run_id"], "it is tracked", 120)
+        wait_for(lambda: scene.rows(query, job["id"])[0]["mlflow_run_id"], "it is tracked", 120)
     finally:
         cluster.children.pop("mlflow").kill()
 
@@ -597,7 +562,7 @@ def test_small_jobs_do_not_wait_behind_a_large_batch(scene):
         params = {"model": "slow", "file_id": large_file["id"], "chunk_rows": 60}
         large = scene.client.jobs.submit("predict", params)
         scene.jobs.append(large)
-        wait_until(lambda: len(scene.chunk_refs()) > 30, "the large batch has its chunks", 60)
+        wait_for(lambda: len(scene.chunk_refs()) > 30, "the large batch has its chunks", 60)
         small = scene.work(["predict"])[0]
         answered = callers.answered
         scene.inject(lambda: None)

@@ -13,7 +13,8 @@ from app.jobs.control import request_cancel
 from app.jobs.store import get_job, list_attempts, list_chunks, list_events
 from app.jobs.submit import NewJob, submit_job
 from app.jobs.workers import alive_workers
-from tests.support.cluster import cluster, wait_for
+from tests.support.cluster import cluster
+from tests.support.waiting import wait_for
 from workers.dispatch import send_job
 
 

@@ -8,12 +8,10 @@ import subprocess
 import sys
 import threading
 import time
-import urllib.request
 from contextlib import contextmanager
 from importlib import resources as package_files
 from pathlib import Path
 
-import boto3
 import psycopg
 import pytest
 
@@ -35,6 +33,7 @@ from app.jobs.submit import NewJob, submit_job
 from app.jobs.sweeper import sweep
 from app.storage import build_storage, keys
 from app.storage.local import LocalStorage
+from tests.support.s3 import new_bucket, s3_server
 from workers.backup.__main__ import main
 from workers.backup.create import create
 from workers.backup.manifest import BackupFolder
@@ -42,7 +41,7 @@ from workers.backup.programs import connection, find_programs
 from workers.backup.restore import TOPS, restore
 from workers.embedded.home import Home
 from workers.embedded.state import only_supervisor
-from workers.servers import PostgresServer, free_port
+from workers.servers import PostgresServer
 
 ROOT = Path(__file__).resolve().parents[2]
 OWNER = Owner(worker="cpu@lost#1", pid=1)
@@ -594,27 +593,8 @@ def test_an_ordinary_owner_of_a_database_can_do_both_again_and_again(
 def s3(tmp_path, monkeypatch):
     """Settings of a bucket of its own."""
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))  # the adapter's local copies
-    url = f"http://127.0.0.1:{free_port()}"
-    server = subprocess.Popen(
-        [sys.executable, "-m", "moto.server", "-p", url.rpartition(":")[2], "-H", "127.0.0.1"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    try:
-        for _ in range(200):
-            try:
-                urllib.request.urlopen(url, timeout=1)
-                break
-            except OSError:
-                time.sleep(0.1)
-        secret = {"aws_access_key_id": "key", "aws_secret_access_key": "secret"}
-        client = boto3.client("s3", endpoint_url=url, region_name="us-east-1", **secret)
-        bucket = f"backup-{os.getpid()}-{time.monotonic_ns()}"
-        client.create_bucket(Bucket=bucket)
-        yield {"s3_bucket": bucket, "s3_endpoint": url, "s3_key": "key", "s3_secret": "secret"}
-    finally:
-        server.kill()
-        server.wait()
+    with s3_server() as url:
+        yield new_bucket(url, f"backup-{os.getpid()}-{time.monotonic_ns()}")
 
 
 def test_blobs_of_a_bucket_are_backed_up_and_given_back(resources, s3, folder):

@@ -121,10 +121,10 @@ def test_a_higher_priority_is_taken_first_and_equals_take_turns(resources, celer
 
 
 def test_a_broker_that_was_emptied_says_so_once(resources, celery):
-    from workers.broker import has_forgotten
+    from workers.broker import look
 
-    has_forgotten(celery)
-    assert not has_forgotten(celery)
+    look(celery)
+    assert not look(celery).has_forgotten
     resources.redis.flushall()
-    assert has_forgotten(celery)
-    assert not has_forgotten(celery)
+    assert look(celery).has_forgotten
+    assert not look(celery).has_forgotten

@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,9 +13,8 @@ from typing import Any
 import psutil
 import pytest
 
-from app.jobs.sweeper import sweep
-from workers.broker import empty_queues, has_forgotten
-from workers.dispatch import send_chunk, send_finalize, send_job
+from tests.support.waiting import wait_for
+from workers.sweeping import sweep_and_send
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -63,15 +61,6 @@ class WorkerProcess:
         self.process.wait(timeout=10)
 
 
-def wait_for(condition: Callable[[], Any], what: str, *, seconds: float = 30.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds} s in vain until {what}")
-
-
 class Sweeping(threading.Thread):
     """What beat and the control worker do, every half second."""
 
@@ -83,23 +72,9 @@ class Sweeping(threading.Thread):
     def run(self) -> None:
         while not self.stopped.wait(0.5):
             try:
-                self._once()
+                sweep_and_send(self.resources, self.celery)
             except Exception as error:  # noqa: BLE001 - Redis or Postgres is down in some tests
                 print("sweep failed:", error)
-
-    def _once(self) -> None:
-        found = sweep(
-            self.resources.database,
-            self.resources.settings,
-            empty_queues=empty_queues(self.celery),
-            broker_forgot=has_forgotten(self.celery),
-        )
-        for job in found.jobs:
-            send_job(self.celery, job)
-        for chunk in found.chunks:
-            send_chunk(self.celery, chunk)
-        for job in found.finalize:
-            send_finalize(self.celery, job)
 
 
 @contextmanager

@@ -9,10 +9,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import httpx
 import psutil
@@ -25,6 +24,7 @@ from app.jobs.workers import alive_workers
 from app.storage.local import LocalStorage
 from retort import Retort
 from tests.support.servers import migrate
+from tests.support.waiting import wait_for
 from workers.child import Child
 from workers.embedded.home import SOURCE
 from workers.processes import ProcessSpec, Shape, processes, thread_limits
@@ -47,15 +47,6 @@ LIMITS = {
     "RETORT_INTERACTIVE_TIMEOUT_SECONDS": "5",
 }
 WORKERS = ("cpu", "gpu", "predict", "interactive")
-
-
-def wait_until(condition: Callable[[], Any], what: str, seconds: float = 60.0) -> Any:
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        if value := condition():
-            return value
-        time.sleep(0.05)
-    raise AssertionError(f"waited {seconds:g} s in vain until {what}")
 
 
 class FaultCluster:
@@ -166,7 +157,7 @@ class FaultCluster:
                 for name in wanted
             )
 
-        wait_until(ready, f"{', '.join(sorted(wanted))} are ready", seconds)
+        wait_for(ready, f"{', '.join(sorted(wanted))} are ready", seconds)
 
     def _gateway_answers(self) -> bool:
         try:
@@ -206,7 +197,7 @@ class FaultCluster:
 
     def wait_gone(self, *names: str, seconds: float = 60.0) -> None:
         for name in names:
-            wait_until(
+            wait_for(
                 lambda name=name: self.children[name].exit_code() is not None,
                 f"{name} has ended",
                 seconds,

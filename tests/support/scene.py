@@ -17,8 +17,9 @@ from app.integrity.records import broken_rules
 from app.jobs.chunks import queue_of
 from app.jobs.sweeper import ChunkRef
 from retort import Retort
-from tests.support.fault_cluster import FaultCluster, wait_until
+from tests.support.fault_cluster import FaultCluster
 from tests.support.molecules import DATA, ESOL_TARGET, rows_of
+from tests.support.waiting import wait_for
 
 KINDS = ("ingest", "featurize", "train cpu", "train gpu", "optimize", "predict")
 _TERMINAL = ("succeeded", "failed", "cancelled")
@@ -98,7 +99,7 @@ class Callers(threading.Thread):
         self.stopped.set()
         self.join(timeout=60)
         before = self.answered
-        wait_until(lambda: self._ask() or self.answered > before, "predictions are answered again")
+        wait_for(lambda: self._ask() or self.answered > before, "predictions are answered again")
 
 
 class Scene:
@@ -199,6 +200,17 @@ class Scene:
         self.account.lost += len(callers.wrong)
         assert not callers.wrong, callers.wrong[:3]
 
+    @contextlib.contextmanager
+    def busy(self, *, seconds: float = 3.0, settle: float = 150.0) -> Any:
+        """Jobs of every kind are in flight when the block begins; after it all have ended, and the
+        account is checked. Gives the jobs.
+        """
+        with self.callers():
+            jobs = self.work(seconds=seconds)
+            self.wait_in_flight()
+            yield jobs
+            self.settle(seconds=settle)
+
     def wait_in_flight(self, *, jobs: int = 3, seconds: float = 30.0) -> None:
         """At least so many of our jobs run, and chunks of some."""
         ids = [job["id"] for job in self.jobs]
@@ -207,7 +219,7 @@ class Scene:
             " AND (claim_token IS NOT NULL OR EXISTS (SELECT 1 FROM job_chunks c"
             " WHERE c.job_id = jobs.id AND c.state = 'running'))"
         )
-        wait_until(
+        wait_for(
             lambda: self.rows(query, ids)[0]["n"] >= jobs, f"{jobs} jobs are in flight", seconds
         )
 
@@ -245,7 +257,7 @@ class Scene:
         """Wait for the end of every job, then check everything that was promised."""
         ids = [job["id"] for job in self.jobs]
         try:
-            wait_until(self._all_ended, "every job has ended", seconds)
+            wait_for(self._all_ended, "every job has ended", seconds)
         finally:
             self._time_recoveries()
             problems = self._problems(ids)
