@@ -9,7 +9,8 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.dependencies import Caller, WithDispatcher, WithResources
-from api.responses import decode_cursor, json_response, page
+from api.paging import WithPage
+from api.responses import json_response
 from api.routes.files import blocks
 from api.routes.jobs import IdempotencyKey, accept
 from api.schemas.dataset import (
@@ -61,10 +62,9 @@ def create(
 def list_datasets(
     caller: Caller,
     resources: WithResources,
+    page: WithPage,
     name: Annotated[str | None, Query(max_length=63)] = None,
     kind: Literal["molecule", "table"] | None = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """Newest first; `name`: all versions of one data set."""
     query = select(DatasetRow).where(DatasetRow.project_id == caller.project_id)
@@ -72,11 +72,11 @@ def list_datasets(
         query = query.where(DatasetRow.name == name)
     if kind is not None:
         query = query.where(DatasetRow.kind == kind)
-    if (before := decode_cursor(cursor)) is not None:
-        query = query.where(DatasetRow.id < before)
+    if page.before_id is not None:
+        query = query.where(DatasetRow.id < page.before_id)
     with resources.database.session() as session:
-        rows = session.scalars(query.order_by(DatasetRow.id.desc()).limit(limit + 1)).all()
-        return json_response(page(rows, limit, lambda row: _shown(session, row)))
+        rows = session.scalars(query.order_by(DatasetRow.id.desc()).limit(page.rows)).all()
+        return page.answer(rows, lambda row: _shown(session, row))
 
 
 @router.get("/{ref}", response_model=DatasetAnswer)

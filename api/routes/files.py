@@ -6,13 +6,14 @@ from typing import Annotated, BinaryIO
 from urllib.parse import quote
 from uuid import UUID
 
-from fastapi import APIRouter, Header, Query, Response, UploadFile
+from fastapi import APIRouter, Header, Response, UploadFile
 from fastapi.responses import StreamingResponse
 from sqlalchemy import select
 
 from api.byte_range import ByteRange, wanted_range
 from api.dependencies import Caller, WithResources
-from api.responses import decode_cursor, json_response, page
+from api.paging import WithPage
+from api.responses import json_response
 from api.schemas.file import FileAnswer, FilePage, file_json
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
@@ -64,16 +65,15 @@ def upload(file: UploadFile, caller: Caller, resources: WithResources) -> Respon
 def list_files(
     caller: Caller,
     resources: WithResources,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    page: WithPage,
 ) -> Response:
     """Newest first."""
     query = select(FileRow).where(FileRow.project_id == caller.project_id)
-    if (before := decode_cursor(cursor)) is not None:
-        query = query.where(FileRow.id < before)
+    if page.before_id is not None:
+        query = query.where(FileRow.id < page.before_id)
     with resources.database.session() as session:
-        rows = session.scalars(query.order_by(FileRow.id.desc()).limit(limit + 1)).all()
-        return json_response(page(rows, limit, file_json))
+        rows = session.scalars(query.order_by(FileRow.id.desc()).limit(page.rows)).all()
+    return page.answer(rows, file_json)
 
 
 @router.get("/{file_id}", response_model=FileAnswer)

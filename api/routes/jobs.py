@@ -2,18 +2,20 @@
 
 import asyncio
 import time
+from collections.abc import Sequence
 from functools import cache
 from typing import Annotated, Any
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
 from fastapi import APIRouter, Header, Query, Response
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field
 from starlette.concurrency import run_in_threadpool
 
 from api.dependencies import Caller, WithDispatcher, WithNotifier, WithResources
 from api.notifier import JobNotifier
-from api.responses import decode_cursor, etag_of, json_response, page, preferred_wait
+from api.paging import WithPage
+from api.responses import etag_of, json_response, preferred_wait
 from api.schemas.file import file_json
 from api.schemas.job import (
     JobAnswer,
@@ -24,9 +26,11 @@ from api.schemas.job import (
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
 from app.db.files import FileRow
+from app.jobs.filters import JobFilter
+from app.jobs.listing import list_page
 from app.jobs.model import Job
 from app.jobs.states import JobState
-from app.jobs.store import get_job, list_attempts, list_chunks, list_jobs
+from app.jobs.store import get_job, list_attempts, list_chunks
 from app.kinds import Submission, Submitted, submit
 from app.resources import Resources
 from workers.dispatch import Dispatcher
@@ -37,6 +41,8 @@ IdempotencyKey = Annotated[
     str | None, Header(alias="Idempotency-Key", min_length=8, max_length=255)
 ]
 Prefer = Annotated[str | None, Header(description="wait=N: answer when it has ended, at most 60 s")]
+_Kind = Annotated[str, Field(max_length=50)]
+_Label = Annotated[str, Field(max_length=401)]
 _POLL_SECONDS = 1.0
 
 
@@ -125,40 +131,48 @@ async def wait_for(
 def get_jobs(
     caller: Caller,
     resources: WithResources,
-    state: JobState | None = None,
-    kind: Annotated[str | None, Query(max_length=50)] = None,
-    label: Annotated[list[str] | None, Query(max_length=20, description="key:value")] = None,
+    page: WithPage,
+    state: Annotated[list[JobState] | None, Query(max_length=10)] = None,
+    kind: Annotated[list[_Kind] | None, Query(max_length=20)] = None,
+    label: Annotated[list[_Label] | None, Query(max_length=20, description="key:value")] = None,
     parent_id: UUID | None = None,
     created_after: AwareDatetime | None = None,
     created_before: AwareDatetime | None = None,
     created_by: Annotated[str | None, Query(max_length=200)] = None,
     q: Annotated[str | None, Query(min_length=2, max_length=100)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
-    """Newest first. `q`: in the client's reference, a label, the id, or the name, data set or model
-    that was asked for.
+    """Newest first; `state` and `kind` may be repeated: any of them; `label`: all of them.
+
+    `q`: in the client's reference, a label, or the name, data set or model that was asked for; or
+    the beginning of the id (8 characters or more). With filters that have no index a page may hold
+    fewer jobs than `limit`, even none, and name a `next_cursor`: go on until it is null.
     """
-    labels = dict(text.partition(":")[::2] for text in label or [])
-    jobs = list_jobs(
-        resources.database,
-        caller.project_id,
-        state=state,
-        kind=kind,
-        labels=labels or None,
+    filters = JobFilter(
+        **_one_or_several("state", state),
+        **_one_or_several("kind", kind),
+        labels=dict(text.partition(":")[::2] for text in label or []) or None,
         parent_id=parent_id,
         created_after=created_after,
         created_before=created_before,
         created_by=created_by,
         q=q,
-        limit=limit + 1,
-        before_id=decode_cursor(cursor),
     )
-    body = page(jobs, limit, job_json)
-    headers = {}
-    if body["next_cursor"]:
-        headers["Link"] = f'</api/v1/jobs?limit={limit}&cursor={body["next_cursor"]}>; rel="next"'
-    return json_response(body, headers=headers)
+    found = list_page(
+        resources.database,
+        caller.project_id,
+        filters,
+        limit=page.limit,
+        before_id=page.before_id,
+    )
+    return page.answer_until([job_json(job) for job in found.jobs], found.next_id)
+
+
+def _one_or_several(name: str, values: Sequence[str] | None) -> dict[str, Any]:
+    """One value has a better index than several."""
+    distinct = tuple(dict.fromkeys(str(value) for value in values or ()))
+    if not distinct:
+        return {}
+    return {name: distinct[0]} if len(distinct) == 1 else {f"{name}s": distinct}
 
 
 @router.get("/{job_id}", response_model=JobAnswer)

@@ -8,7 +8,8 @@ from fastapi import APIRouter, Query, Response
 from fastapi.responses import StreamingResponse
 
 from api.dependencies import Caller, WithResources
-from api.responses import decode_cursor, json_response, page
+from api.paging import WithPage
+from api.responses import json_response
 from api.routes.files import blocks
 from api.schemas.evaluation import EvaluationPage, evaluation_json
 from api.schemas.model import ModelAnswer, ModelPage, model_json
@@ -27,9 +28,8 @@ Ref = str
 def get_models(
     caller: Caller,
     resources: WithResources,
+    page: WithPage,
     name: Annotated[str | None, Query(max_length=63)] = None,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
 ) -> Response:
     """Newest first."""
     with resources.database.session() as session:
@@ -37,15 +37,15 @@ def get_models(
             session,
             caller.project_id,
             name=name,
-            limit=limit + 1,
-            before_id=decode_cursor(cursor),
+            limit=page.rows,
+            before_id=page.before_id,
         )
         aliases = aliases_of(session, caller.project_id, [row.id for row in rows])
 
     def show(row: Any) -> dict[str, Any]:
         return model_json(row, [a.alias for a in aliases if a.model_id == row.id])
 
-    return json_response(page(rows, limit, show))
+    return page.answer(rows, show)
 
 
 @router.get("/{ref}", response_model=ModelAnswer)
@@ -61,8 +61,7 @@ def evaluations(
     ref: Ref,
     caller: Caller,
     resources: WithResources,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    page: WithPage,
 ) -> Response:
     """What jobs of kind `evaluate` found about this version, newest first."""
     with resources.database.session() as session:
@@ -71,10 +70,10 @@ def evaluations(
             session,
             caller.project_id,
             model.id,
-            limit=limit + 1,
-            before_id=decode_cursor(cursor),
+            limit=page.rows,
+            before_id=page.before_id,
         )
-    return json_response(page(rows, limit, evaluation_json))
+    return page.answer(rows, evaluation_json)
 
 
 @router.get("/{ref}/manifest")

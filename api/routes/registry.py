@@ -4,10 +4,11 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
 from pydantic import Field
-from sqlalchemy import select
+from sqlalchemy import collate, select
 from sqlalchemy.orm import Session
 
 from api.dependencies import Caller, WithResources
+from api.paging import WithPage
 from api.responses import json_response
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
@@ -28,16 +29,19 @@ class AliasRequest(RequestModel):
 
 
 @router.get("")
-def names(caller: Caller, resources: WithResources) -> Response:
-    """Every name with its newest version and aliases."""
+def names(caller: Caller, resources: WithResources, page: WithPage) -> Response:
+    """Names in alphabetical order, each with its newest version and aliases."""
+    name = collate(ModelVersionRow.name, "C")  # the order of code points, whatever the locale
+    query = select(ModelVersionRow.name).where(
+        ModelVersionRow.project_id == caller.project_id, ModelVersionRow.state != "archived"
+    )
+    if page.after_name is not None:
+        query = query.where(name > page.after_name)
     with resources.database.session() as session:
-        query = (
-            select(ModelVersionRow.name)
-            .where(ModelVersionRow.project_id == caller.project_id)
-            .distinct()
-        )
-        found = sorted(session.scalars(query))
-        return json_response({"items": [_entry(session, caller, name) for name in found]})
+        rows = session.execute(
+            query.group_by(ModelVersionRow.name).order_by(name).limit(page.rows)
+        ).all()
+        return page.answer(rows, lambda row: _entry(session, caller, row.name), place="name")
 
 
 @router.get("/{name}")

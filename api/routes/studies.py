@@ -7,6 +7,7 @@ from fastapi import APIRouter, Response
 from sqlalchemy import or_, select
 
 from api.dependencies import Caller, WithResources
+from api.paging import WithPage
 from api.responses import json_response
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
@@ -18,16 +19,14 @@ router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
 
 @router.get("")
-def list_studies(caller: Caller, resources: WithResources) -> Response:
-    """The newest 200."""
+def list_studies(caller: Caller, resources: WithResources, page: WithPage) -> Response:
+    """Newest first."""
+    query = select(StudyRow).where(StudyRow.project_id == caller.project_id)
+    if page.before_id is not None:
+        query = query.where(StudyRow.id < page.before_id)
     with resources.database.session() as session:
-        rows = session.scalars(
-            select(StudyRow)
-            .where(StudyRow.project_id == caller.project_id)
-            .order_by(StudyRow.id.desc())
-            .limit(200)
-        ).all()
-    return json_response({"items": [_shown(row) for row in rows]})
+        rows = session.scalars(query.order_by(StudyRow.id.desc()).limit(page.rows)).all()
+    return page.answer(rows, _shown)
 
 
 @router.get("/{study_id}")

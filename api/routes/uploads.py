@@ -6,13 +6,14 @@ from typing import Annotated
 from uuid import UUID
 
 from anyio import CapacityLimiter, to_thread
-from fastapi import APIRouter, Header, Path, Query, Request, Response
+from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from api.dependencies import Caller, WithResources
-from api.responses import decode_cursor, json_response, page
+from api.paging import WithPage
+from api.responses import json_response
 from api.schemas.file import FileAnswer, file_json
 from api.schemas.problem import PROBLEMS
 from api.schemas.upload import (
@@ -69,12 +70,11 @@ def begin(request: UploadRequest, caller: Caller, resources: WithResources) -> R
 def list_uploads(
     caller: Caller,
     resources: WithResources,
-    limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    cursor: Annotated[str | None, Query(max_length=100)] = None,
+    page: WithPage,
 ) -> Response:
     """Open ones, newest first."""
-    rows = list_open(resources, caller.project_id, limit=limit + 1, before_id=decode_cursor(cursor))
-    return json_response(page(rows, limit, upload_json))
+    rows = list_open(resources, caller.project_id, limit=page.rows, before_id=page.before_id)
+    return page.answer(rows, upload_json)
 
 
 @router.get("/{upload_id}", response_model=UploadAnswer)

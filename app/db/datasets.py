@@ -3,7 +3,7 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, UniqueConstraint, text
+from sqlalchemy import ForeignKey, Index, UniqueConstraint, desc, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.core.ids import new_id
@@ -14,7 +14,10 @@ class DatasetRow(Identified, Base):
     """Ready once `manifest_key` is set; until then its ingest job says how far it is."""
 
     __tablename__ = "datasets"
-    __table_args__ = (UniqueConstraint("project_id", "name", "number"),)
+    __table_args__ = (
+        UniqueConstraint("project_id", "name", "number"),
+        Index("ix_datasets_newest", "project_id", desc("id")),
+    )
 
     name: Mapped[str]
     #: version: 1, 2, ... per name

@@ -2,7 +2,7 @@
 
 from uuid import UUID
 
-from sqlalchemy import ForeignKey, Index
+from sqlalchemy import ForeignKey, Index, desc
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.db.base import Base, Identified
@@ -10,7 +10,10 @@ from app.db.base import Base, Identified
 
 class FileRow(Identified, Base):
     __tablename__ = "files"
-    __table_args__ = (Index(None, "project_id", "sha256"),)
+    __table_args__ = (
+        Index(None, "project_id", "sha256"),
+        Index("ix_files_newest", "project_id", desc("id")),
+    )
 
     name: Mapped[str]
     media_type: Mapped[str]

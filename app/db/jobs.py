@@ -36,6 +36,7 @@ class JobRow(Identified, Base):
         Index("ix_jobs_filter", "project_id", "state", "kind", desc("id")),
         Index("ix_jobs_state", "project_id", "state", desc("id")),
         Index("ix_jobs_kind", "project_id", "kind", desc("id")),
+        Index("ix_jobs_created_by", "project_id", "created_by", desc("id")),
         Index("ix_jobs_queued", "queue", "created_at", postgresql_where=text("state = 'queued'")),
         Index(
             "ix_jobs_waiting",

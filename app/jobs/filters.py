@@ -14,6 +14,9 @@ class JobFilter:
 
     state: str | None = None
     kind: str | None = None
+    #: any of these
+    states: tuple[str, ...] | None = None
+    kinds: tuple[str, ...] | None = None
     #: all of these labels, with these values
     labels: dict[str, str] | None = None
     parent_id: UUID | None = None
@@ -33,6 +36,10 @@ class JobFilter:
             if value is not None
         }
 
+    def given(self) -> set[str]:
+        """Names of the fields that are asked for."""
+        return {f.name for f in fields(self) if getattr(self, f.name) is not None}
+
     def where(self, project_id: UUID) -> tuple[LiteralString, dict[str, Any]]:
         """A condition on `jobs` and its values. Only what is asked for is in it, so that the
         planner sees which index serves.
@@ -42,8 +49,9 @@ class JobFilter:
         values["project_id"] = project_id
         if self.labels is not None:
             values["labels"] = Jsonb(self.labels)
-        if self.ids is not None:
-            values["ids"] = list(self.ids)
+        for name in ("ids", "states", "kinds"):
+            if name in values:
+                values[name] = list(values[name])
         if self.q is not None:
             values["q"] = f"%{_literal(self.q)}%"
         conditions = ["project_id = %(project_id)s", *(_CONDITIONS[name] for name in given)]
@@ -53,6 +61,8 @@ class JobFilter:
 _CONDITIONS: dict[str, LiteralString] = {
     "state": "state = %(state)s",
     "kind": "kind = %(kind)s",
+    "states": "state = ANY(%(states)s)",
+    "kinds": "kind = ANY(%(kinds)s)",
     "labels": "labels @> %(labels)s",
     "parent_id": "parent_id = %(parent_id)s",
     "created_after": "created_at > %(created_after)s",

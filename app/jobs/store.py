@@ -1,5 +1,6 @@
 """Reading jobs: one by id, lists by keyset, events, attempts, chunks."""
 
+from collections.abc import Sequence
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -47,6 +48,15 @@ def get_job(db: Database, project_id: UUID, job_id: UUID) -> Job:
         return fetch_job(cursor, project_id, job_id)
 
 
+def fetch_jobs(cursor: Cursor, ids: Sequence[UUID]) -> list[Job]:
+    """Newest first; those that are gone are left out."""
+    cursor.execute(
+        f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE id = ANY(%s) ORDER BY id DESC",
+        (list(ids),),
+    )
+    return [Job.from_row(row) for row in cursor.fetchall()]
+
+
 def list_jobs(
     db: Database,
     project_id: UUID,
@@ -56,7 +66,8 @@ def list_jobs(
     **filters: Any,
 ) -> list[Job]:
     """Newest first; ids grow with time, so `before_id` is a stable place in the list. `filters`:
-    fields of JobFilter.
+    fields of JobFilter. It may look at every job of the project: lists for people are made by
+    listing.py.
     """
     where, values = JobFilter(**filters).where(project_id)
     if before_id is not None:

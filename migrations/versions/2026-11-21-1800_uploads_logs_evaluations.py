@@ -1,4 +1,4 @@
-"""Uploads in parts, logs of attempts, evaluations; what an attempt cost; two indexes for lists.
+"""Uploads in parts, logs of attempts, evaluations; what an attempt cost; indexes for lists.
 
 Additive: the engine of 0001 runs on it unchanged (tests/rolling/). Nothing is added to `jobs` but
 indexes, built in about a second per million jobs each.
@@ -24,6 +24,9 @@ def upgrade() -> None:
     op.add_column("job_attempts", sa.Column("cpu_seconds", sa.Double(), nullable=True))
     op.create_index("ix_jobs_state", "jobs", ["project_id", "state", sa.text("id DESC")])
     op.create_index("ix_jobs_kind", "jobs", ["project_id", "kind", sa.text("id DESC")])
+    op.create_index("ix_jobs_created_by", "jobs", ["project_id", "created_by", sa.text("id DESC")])
+    op.create_index("ix_files_newest", "files", ["project_id", sa.text("id DESC")])
+    op.create_index("ix_datasets_newest", "datasets", ["project_id", sa.text("id DESC")])
     _create_job_logs()
     _create_uploads()
     _create_evaluations()
@@ -140,6 +143,9 @@ def downgrade() -> None:
     op.drop_table("evaluations")
     op.drop_table("uploads")
     op.drop_table("job_logs")
+    op.drop_index("ix_datasets_newest", table_name="datasets")
+    op.drop_index("ix_files_newest", table_name="files")
+    op.drop_index("ix_jobs_created_by", table_name="jobs")
     op.drop_index("ix_jobs_kind", table_name="jobs")
     op.drop_index("ix_jobs_state", table_name="jobs")
     op.drop_column("job_attempts", "cpu_seconds")
