@@ -447,7 +447,6 @@ def test_a_cursor_is_of_one_list(api, resources):
                 good[::-1],
                 "é" * 20,
                 str(UUID(int=0)),
-                "\x00",
                 "A" * 400,
             )
         ),

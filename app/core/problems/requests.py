@@ -105,7 +105,8 @@ PROBLEMS = (
         code="invalid_cursor",
         title="The cursor is not one of ours",
         category="invalid",
-        cause="A cursor is what a page gave as `next_cursor`; it cannot be made or edited.",
+        cause="A cursor is what a page gave as `next_cursor`: a place in that list with those "
+        "filters. It is of no use in another list, with other filters, or cut short.",
         remedy="Begin again without a cursor.",
     ),
     ProblemType(
