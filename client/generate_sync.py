@@ -47,11 +47,11 @@ def generated() -> dict[str, str]:
     }
 
 
-def stale() -> list[str]:
+def stale(folder: Path = TARGET) -> list[str]:
     """Files that are not what would be written now."""
     wanted = generated()
-    there = {path.name for path in TARGET.glob("*.py")} - _BY_HAND
-    wrong = [n for n in wanted if n not in there or (TARGET / n).read_text() != wanted[n]]
+    there = {path.name for path in folder.glob("*.py")} - _BY_HAND
+    wrong = [n for n in wanted if n not in there or (folder / n).read_text() != wanted[n]]
     return sorted({*wrong, *(there - wanted.keys())})
 
 

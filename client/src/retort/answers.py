@@ -1,6 +1,7 @@
 """How requests and answers look, apart from sending them."""
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -75,6 +76,20 @@ def timed_out(patience: Patience, last: RetortError) -> RetortError:
             "remedy": "Try again, or allow more time: `client.with_options(total_timeout=...)`.",
         }
     )
+
+
+def plain_times(filters: Mapping[str, Any]) -> dict[str, Any]:
+    """Times as RFC 3339 with a zone; one without is of this machine's. Raises ValueError."""
+    return {
+        name: _moment(value) if name.startswith("created_") and name != "created_by" else value
+        for name, value in filters.items()
+        if value is not None
+    }
+
+
+def _moment(value: str | datetime) -> str:
+    then = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return (then if then.tzinfo is not None else then.astimezone()).isoformat()
 
 
 def filled(**values: Any) -> dict[str, Any]:

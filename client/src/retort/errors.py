@@ -70,13 +70,22 @@ class RetortError(Exception):
 class InvalidRequest(RetortError):
     """4xx: the request must be corrected."""
 
+    codes: ClassVar[tuple[str, ...]] = (
+        *("invalid_request", "invalid_input", "invalid_cursor", "bad_request", "malformed_body"),
+        *("unsupported_media_type", "method_not_allowed", "range_not_satisfiable"),
+    )
+
 
 class NotFound(RetortError):
     """404."""
 
+    codes = ("not_found", "unknown_route")
+
 
 class Unauthorized(RetortError):
     """401: no key, or a wrong one."""
+
+    codes: ClassVar[tuple[str, ...]] = ("unauthorized",)
 
 
 class Forbidden(Unauthorized):
@@ -85,6 +94,8 @@ class Forbidden(Unauthorized):
 
 class Conflict(InvalidRequest):
     """409, 412: the state does not allow this (any more)."""
+
+    codes: ClassVar[tuple[str, ...]] = ("conflict", "idempotency_in_progress")
 
 
 class PayloadTooLarge(InvalidRequest):
@@ -96,23 +107,25 @@ class PayloadTooLarge(InvalidRequest):
 class Unavailable(RetortError):
     """5xx, after all retries."""
 
+    codes: ClassVar[tuple[str, ...]] = ("unavailable", "no_worker_answered", "temporary_failure")
+
 
 class ServerFault(Unavailable):
     """500: a bug of the server; tell the operator the request id."""
 
-    codes = ("internal_error",)
+    codes = ("internal_error", "content_missing")
 
 
 class TooManyRequests(Unavailable):
     """429, after all retries: too many of your jobs are waiting."""
 
-    codes = ("too_many_jobs",)
+    codes: ClassVar[tuple[str, ...]] = ("too_many_jobs",)
 
 
 class ConnectionFailed(RetortError):
     """The server cannot be reached, after all retries."""
 
-    codes = ("connection_failed",)
+    codes: ClassVar[tuple[str, ...]] = ("connection_failed",)
 
 
 class TimedOut(ConnectionFailed):
@@ -136,10 +149,34 @@ class UnknownName(InvalidRequest):
     codes = ("unknown_name",)
 
 
+class InvalidReference(InvalidRequest):
+    """A reference that is not of the form id, name, name:3 or name@alias."""
+
+    codes = ("invalid_reference",)
+
+
+class InvalidParameters(InvalidRequest):
+    """Parameters of an algorithm, featurizer, splitter or search that cannot be."""
+
+    codes = ("invalid_parameters", "too_many_trials", "no_trial_succeeded", "metric_undefined")
+
+
+class AlgorithmUnavailable(InvalidRequest):
+    """It exists, but not in this installation, or not for this task."""
+
+    codes = ("algorithm_unavailable", "task_mismatch")
+
+
 class TooManyInputs(InvalidRequest):
     """More than are answered at once; `predict_file` and `map` take any number."""
 
     codes = ("too_many_inputs",)
+
+
+class WrongInput(InvalidRequest):
+    """Inputs of a prediction that are not those that the model was trained on."""
+
+    codes = ("wrong_input", "missing_columns", "no_structures")
 
 
 class IdempotencyKeyReused(InvalidRequest):
@@ -148,8 +185,31 @@ class IdempotencyKeyReused(InvalidRequest):
     codes = ("idempotency_key_reused",)
 
 
+class PreconditionFailed(Conflict):
+    """It changed since it was read (If-Match)."""
+
+    codes = ("precondition_failed",)
+
+
+class KeyExpired(Unauthorized):
+    """The key is no longer valid: a new one is needed."""
+
+    codes = ("key_expired", "key_revoked")
+
+
+# ---- files and data sets
+
+
 class EmptyFile(InvalidRequest):
+    """No bytes, or no row below the header."""
+
     codes = ("empty_file", "no_rows")
+
+
+class UnreadableFile(InvalidRequest):
+    """No reader can make sense of the bytes."""
+
+    codes = ("not_a_table", "damaged_file", "no_header")
 
 
 class HashMismatch(InvalidRequest):
@@ -159,21 +219,33 @@ class HashMismatch(InvalidRequest):
 
 
 class UploadIncomplete(InvalidRequest):
-    """Parts are missing; uploading the same file again sends only these."""
+    """Parts are missing or wrong; uploading the same file again sends only these."""
 
-    codes = ("upload_incomplete",)
+    codes = ("upload_incomplete", "no_such_part", "wrong_part_size")
 
 
-class UnreadableFile(InvalidRequest):
-    """No reader can make sense of the bytes."""
+class UploadConflict(Conflict):
+    """The upload is over, or somebody else is at it."""
 
-    codes = ("not_a_table", "damaged_file", "unknown_format", "not_text", "encrypted_file")
+    codes = ("upload_completed", "upload_changed", "upload_busy")
+
+
+class TooManyUploads(TooManyRequests):
+    """Open uploads of yours; complete or abort some."""
+
+    codes = ("too_many_uploads",)
 
 
 class NoStructureColumn(InvalidRequest):
     """No column holds molecules; name one (`smiles=`), or say `kind="table"`."""
 
-    codes = ("no_structure_column",)
+    codes = ("no_structure_column", "no_usable_column")
+
+
+class ConflictingRoles(InvalidRequest):
+    """Roles that cannot be together."""
+
+    codes = ("conflicting_roles",)
 
 
 class RowsRefused(InvalidRequest):
@@ -182,7 +254,49 @@ class RowsRefused(InvalidRequest):
     codes = ("rows_refused",)
 
 
-class ModelAltered(Conflict):
+class DatasetNotReady(Conflict):
+    """It is still being ingested; follow its job."""
+
+    codes = ("dataset_not_ready",)
+
+
+class DatasetFailed(InvalidRequest):
+    """Its ingest failed, so there is nothing to work with."""
+
+    codes = ("dataset_failed",)
+
+
+# ---- learning
+
+
+class UnusableTarget(InvalidRequest):
+    """The target column cannot be learned: missing, constant, of one class, not a number, ..."""
+
+    codes = (
+        *("no_target", "missing_target", "no_labels", "constant_target", "one_class"),
+        *("too_many_classes", "target_not_numeric", "mixed_targets", "date_target"),
+    )
+
+
+class UnusableFeatures(InvalidRequest):
+    """The features do not fit the data."""
+
+    codes = ("features_do_not_fit", "constant_features")
+
+
+class UnusableSplit(InvalidRequest):
+    """Too few rows or groups for the split that was asked for."""
+
+    codes = ("too_few_rows", "too_few_scaffolds", "bad_split_column")
+
+
+class ModelUnusable(Conflict):
+    """The model is archived, of an older version of Retort, or its files were altered."""
+
+    codes: ClassVar[tuple[str, ...]] = ("model_outdated", "model_archived")
+
+
+class ModelAltered(ModelUnusable):
     """The model's files are not those that were trained."""
 
     codes = ("model_altered",)
@@ -213,9 +327,15 @@ class JobDeadlineExceeded(JobFailed):
 
 
 class WorkerLost(JobFailed):
-    """Worker processes died while they ran the job."""
+    """Worker processes died while they ran the job, or were taken away."""
 
-    codes = ("lost_worker",)
+    codes: ClassVar[tuple[str, ...]] = ("lost_worker", "hung", "lease_lost", "drained")
+
+
+class OutOfMemory(WorkerLost):
+    """The job needs more memory than a worker has."""
+
+    codes = ("out_of_memory",)
 
 
 class DependencyFailed(JobFailed):

@@ -1,10 +1,7 @@
-"""A file in parts: hashes, which parts are still missing, and uploads that a break left open."""
+"""A file in parts: hashes, and which parts are still missing."""
 
 import hashlib
-import json
-import os
 from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
 from typing import Any, BinaryIO
 
 from retort.tables import Uploadable
@@ -62,40 +59,3 @@ def missing_parts(
             digest = hashlib.sha256(part).hexdigest()
             if there.get(number) != digest:
                 yield number, part, digest
-
-
-class OpenUploads:
-    """Which upload of which content a server has open, in a small file of the user's cache, so
-    that the next process goes on where this one broke off. What it says is only a hint.
-    """
-
-    def __init__(self, origin: str, path: Path | None = None) -> None:
-        base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        self._path = path or Path(base) / "retort" / "uploads.json"
-        self._origin = origin
-
-    def find(self, sha256: str) -> str | None:
-        return self._read().get(f"{self._origin} {sha256}")
-
-    def remember(self, sha256: str, upload_id: str) -> None:
-        self._write({**self._read(), f"{self._origin} {sha256}": upload_id})
-
-    def forget(self, sha256: str) -> None:
-        known = self._read()
-        if known.pop(f"{self._origin} {sha256}", None) is not None:
-            self._write(known)
-
-    def _read(self) -> dict[str, str]:
-        try:
-            found = json.loads(self._path.read_text())
-        except (OSError, ValueError):
-            return {}
-        return found if isinstance(found, dict) else {}
-
-    def _write(self, known: Mapping[str, str]) -> None:
-        try:
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            newest = dict(list(known.items())[-100:])
-            self._path.write_text(json.dumps(newest))
-        except OSError:
-            return  # without a cache every upload begins anew, which is slower and no less right

@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import httpx
 
 from retort._async.transport import AsyncTransport
-from retort.answers import filled
-from retort.errors import ConnectionFailed, NotFound, error_of
+from retort.errors import ConnectionFailed, error_of
 from retort.landing import Landing
 from retort.parts import (
     RESUMABLE_ABOVE,
     Counted,
-    OpenUploads,
     Progress,
     missing_parts,
     sha256_of,
@@ -26,9 +24,32 @@ if TYPE_CHECKING:
     from retort._async.client import AsyncRetort
 
 
+class AsyncUploads:
+    """Uploads in parts that are not complete; `files.upload` makes and continues them by itself."""
+
+    def __init__(self, client: "AsyncRetort") -> None:
+        self._client = client
+
+    async def get(self, upload: Any) -> Json:
+        """Its state, and the parts that have arrived."""
+        path = f"/files/uploads/{id_of(upload)}"
+        found: Json = await self._client.transport.json("GET", path)
+        return found
+
+    async def abort(self, upload: Any) -> None:
+        """Give it up; its parts are removed."""
+        await self._client.transport.request("DELETE", f"/files/uploads/{id_of(upload)}")
+
+    async def list(self, limit: int | None = None) -> AsyncIterator[Json]:
+        """Open ones, newest first."""
+        async for item in self._client.transport.pages("/files/uploads", {"limit": limit}):
+            yield item
+
+
 class AsyncFiles:
     def __init__(self, client: "AsyncRetort") -> None:
         self._client = client
+        self.uploads = AsyncUploads(client)
 
     @property
     def _transport(self) -> AsyncTransport:
@@ -74,60 +95,34 @@ class AsyncFiles:
         about = await self.get(file)
         await self._download(f"/files/{about.id}/content", target, about, progress)
 
-    async def uploads_get(self, upload: Any) -> Json:
-        """An upload in parts: its state, and the parts that have arrived."""
-        found: Json = await self._transport.json("GET", f"/files/uploads/{id_of(upload)}")
-        return found
-
-    async def uploads_abort(self, upload: Any) -> None:
-        """Give an upload up; its parts are removed."""
-        await self._transport.request("DELETE", f"/files/uploads/{id_of(upload)}")
-
     async def list(self, limit: int | None = None) -> AsyncIterator[FileRecord]:
         """Newest first."""
         async for item in self._transport.pages("/files", {"limit": limit}):
             yield FileRecord(item)
 
     async def _in_parts(self, source: Uploadable, progress: Progress | None) -> FileRecord:
-        sha256 = sha256_of(source)
-        memory = OpenUploads(self._transport.origin)
-        upload = await self._opened(source, sha256, memory)
+        """The server knows an upload of the same name, size and hash: it goes on where it was."""
+        body = {"name": source.name, "size": source.size, "sha256": sha256_of(source)}
+        upload = await self._transport.json("POST", "/files/uploads", json=body)
         if upload["state"] == "open":
-            memory.remember(sha256, upload["id"])
-            done = sum(part["size"] for part in upload["parts"])
-            for number, part, digest in missing_parts(source, upload):
-                await self._transport.request(
-                    "PUT",
-                    f"/files/uploads/{upload['id']}/parts/{number}",
-                    content=part,
-                    headers={
-                        "X-Part-SHA256": digest,
-                        "Content-Type": "application/octet-stream",
-                    },
-                )
-                done += len(part)
-                if progress is not None:
-                    progress(min(done, source.size), source.size)
+            await self._send_missing(source, upload, progress)
             path = f"/files/uploads/{upload['id']}/complete"
             upload = {"file": await self._transport.json("POST", path)}
-        memory.forget(sha256)
         if progress is not None:
             progress(source.size, source.size)
         return FileRecord(upload["file"])
 
-    async def _opened(self, source: Uploadable, sha256: str, memory: OpenUploads) -> Json:
-        """The upload of this content that an earlier break left open, else a new one."""
-        if (known := memory.find(sha256)) is not None:
-            try:
-                found = await self.uploads_get(known)
-            except NotFound:
-                memory.forget(sha256)
-            else:
-                if found["state"] == "open":
-                    return found
-        body = filled(name=source.name, size=source.size, sha256=sha256)
-        opened: Json = await self._transport.json("POST", "/files/uploads", json=body)
-        return opened
+    async def _send_missing(
+        self, source: Uploadable, upload: Json, progress: Progress | None
+    ) -> None:
+        done = sum(part["size"] for part in upload["parts"])
+        for number, part, digest in missing_parts(source, upload):
+            headers = {"X-Part-SHA256": digest, "Content-Type": "application/octet-stream"}
+            path = f"/files/uploads/{upload['id']}/parts/{number}"
+            await self._transport.request("PUT", path, content=part, headers=headers)
+            done += len(part)
+            if progress is not None:
+                progress(min(done, source.size), source.size)
 
     async def _download(
         self,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from retort._async.following import AsyncFollow
 from retort._async.objects import AsyncJob
 from retort._async.transport import AsyncTransport
-from retort.answers import filled
+from retort.answers import filled, plain_times
 from retort.errors import NotFound, failure_of
 from retort.records import FileRecord, Json, Record, id_of
 from retort.stream import TERMINAL
@@ -96,7 +96,7 @@ class AsyncJobs:
         """
         if "label" in filters:
             filters["labels"] = dict(filters.pop("label"))
-        body = filled(action=action, filter=filled(**filters), labels=labels, dry_run=dry_run)
+        body = filled(action=action, filter=plain_times(filters), labels=labels, dry_run=dry_run)
         found: Json = await self._transport.json("POST", "/jobs/bulk", json=body)
         return found
 
@@ -163,7 +163,7 @@ class AsyncJobs:
         """
         if label is not None:
             filters["label"] = [f"{name}:{value}" for name, value in label.items()]
-        async for item in self._transport.pages("/jobs", {**filters, "limit": limit}):
+        async for item in self._transport.pages("/jobs", {**plain_times(filters), "limit": limit}):
             yield self._job(item)
 
     async def _items(self, job: Any, what: str) -> Sequence[Json]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from retort._sync.following import Follow
 from retort._sync.objects import Job
 from retort._sync.transport import Transport
-from retort.answers import filled
+from retort.answers import filled, plain_times
 from retort.errors import NotFound, failure_of
 from retort.records import FileRecord, Json, Record, id_of
 from retort.stream import TERMINAL
@@ -97,7 +97,7 @@ class Jobs:
         """
         if "label" in filters:
             filters["labels"] = dict(filters.pop("label"))
-        body = filled(action=action, filter=filled(**filters), labels=labels, dry_run=dry_run)
+        body = filled(action=action, filter=plain_times(filters), labels=labels, dry_run=dry_run)
         found: Json = self._transport.json("POST", "/jobs/bulk", json=body)
         return found
 
@@ -164,7 +164,7 @@ class Jobs:
         """
         if label is not None:
             filters["label"] = [f"{name}:{value}" for name, value in label.items()]
-        for item in self._transport.pages("/jobs", {**filters, "limit": limit}):
+        for item in self._transport.pages("/jobs", {**plain_times(filters), "limit": limit}):
             yield self._job(item)
 
     def _items(self, job: Any, what: str) -> Sequence[Json]:

@@ -25,6 +25,9 @@ def main() -> None:
     except FileNotFoundError as error:
         sys.stderr.write(f"{error}\n")
         sys.exit(4)
+    except ValueError as error:  # a time, a version: what somebody wrote
+        sys.stderr.write(f"{error}\n")
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
     except BrokenPipeError:  # `retort jobs ls | head`

@@ -57,11 +57,19 @@ def download(
     show.as_json({"written": str(target)}) if as_json else show.say(f"written to {target}")
 
 
+@app.command("uploads")
+def uploads(limit: Limit = 50, as_json: AsJson = False) -> None:
+    """Uploads in parts that are not complete."""
+    with connect() as client:
+        found = list(client.files.uploads.list(limit=limit))
+    show.listing(found, ("id", "name", "size", "state", "expires_at"), plain=as_json)
+
+
 @app.command("upload-status")
 def upload_status(upload_id: str, as_json: AsJson = False) -> None:
     """Of an upload in parts: what has arrived."""
     with connect() as client:
-        found = client.files.uploads_get(upload_id)
+        found = client.files.uploads.get(upload_id)
     if as_json:
         show.as_json(found)
     else:
@@ -72,5 +80,5 @@ def upload_status(upload_id: str, as_json: AsJson = False) -> None:
 def upload_abort(upload_id: str, as_json: AsJson = False) -> None:
     """Give an upload in parts up."""
     with connect() as client:
-        client.files.uploads_abort(upload_id)
+        client.files.uploads.abort(upload_id)
     show.as_json({"aborted": upload_id}) if as_json else show.say(f"{upload_id} is given up")

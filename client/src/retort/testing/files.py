@@ -56,18 +56,29 @@ def begin(state: State, asked: Asked) -> httpx.Response:
     body = asked.body()
     for file in state.files.values():
         if (file["sha256"], file["size"]) == (body.get("sha256"), body["size"]):
-            return respond({"state": "completed", "file": file})
+            return respond({"id": None, "state": "completed", "parts": [], "file": file})
+    for known in state.uploads.values():
+        if known["asked"] == body and known["shown"]["state"] == "open":
+            return respond(known["shown"])
     upload_id = new_id()
     upload = {
         "id": upload_id,
         "state": "open",
         "part_bytes": _PART_BYTES,
         "parts": [],
+        "name": body["name"],
+        "size": body["size"],
         "expires_at": now(),
         "links": {"self": f"/api/v1/files/uploads/{upload_id}"},
     }
     state.uploads[upload_id] = {"shown": upload, "asked": body, "bytes": {}}
     return respond(upload, 201)
+
+
+@route("GET", "/api/v1/files/uploads")
+def uploads(state: State, asked: Asked) -> Json:
+    found = [upload["shown"] for upload in state.uploads.values()]
+    return page([upload for upload in found if upload["state"] == "open"], asked.query)
 
 
 @route("GET", "/api/v1/files/uploads/{upload_id}")

@@ -160,7 +160,9 @@ def jobs(state: State, asked: Asked) -> Json:
 @route("POST", "/api/v1/jobs/bulk")
 def bulk(state: State, asked: Asked) -> Json:
     body = asked.body()
-    found = matching(state, body.get("filter") or {})
+    if not body.get("filter"):
+        raise Refused(422, "invalid_input", "the filter is empty, and would mean every job")
+    found = matching(state, body["filter"])
     changed = [job["id"] for job in found if _concerned(job, body["action"])]
     if not body.get("dry_run", True):
         for job_id in changed:
@@ -248,7 +250,7 @@ def rerun(state: State, asked: Asked, job_id: str) -> httpx.Response:
     first = find(state.jobs, job_id, "job")
     body = asked.body()
     params = merge_patch(first["params"], body.get("params") or {})
-    difference = list(_difference(first["params"], params, ""))
+    difference = list(_difference(first["params"], params, "/params"))
     if body.get("dry_run"):
         return respond({"params": params, "difference": difference})
     job = add_job(state, first["kind"], params, {"labels": first["labels"], "rerun_of": job_id})
@@ -256,7 +258,8 @@ def rerun(state: State, asked: Asked, job_id: str) -> httpx.Response:
 
 
 def _difference(before: object, after: object, pointer: str) -> list[Json]:
-    if isinstance(before, dict) and isinstance(after, dict):
+    if isinstance(after, dict) and isinstance(before, dict | None):
+        before = before or {}
         names = [*before, *(name for name in after if name not in before)]
         found = []
         for name in names:

@@ -1,0 +1,251 @@
+"""What every server behind the client does, the real one and the one in memory alike.
+
+`client` is a fixture of the module that imports these tests; names are unique in each run.
+"""
+
+import uuid
+
+import pytest
+
+from retort import InvalidRequest, JobFailed, NotFound
+
+ROWS = [
+    {"smiles": smiles, "y": float(n)}
+    for n, smiles in enumerate(
+        ["CCO", "CCC", "CCCC", "CCN", "CCCl", "c1ccccc1", "CC(=O)O", "CCOC", "CCS", "CCF"] * 3
+    )
+] + [{"smiles": "C1CC(", "y": 1.0}, {"smiles": "", "y": 2.0}]
+RIDGE = {"name": "ridge", "params": {}}
+FAST = {"features": ["maccs"], "algorithm": "ridge"}
+
+
+@pytest.fixture(scope="module")
+def name():
+    return f"t{uuid.uuid4().hex[:8]}"
+
+
+@pytest.fixture(scope="module")
+def dataset(client, name):
+    return client.datasets.create(ROWS, name, target="y", duplicates="merge")
+
+
+@pytest.fixture(scope="module")
+def model(client, dataset, name):
+    return client.train(name, target="y", **FAST).result()
+
+
+def test_rows_in_are_ok_rejected_or_merged(client, dataset, name):
+    assert dataset["ref"] == f"{name}:1"
+    assert dataset["state"] == "ready"
+    counts = client.datasets.report(name)["counts"]
+    assert counts["rows_in"] == len(ROWS)
+    assert counts["rows_in"] == sum(counts[f"rows_{w}"] for w in ("ok", "rejected", "merged"))
+    assert (counts["rows_rejected"], counts["rows_merged"]) == (2, 20)
+    assert len(dataset.rejected().strip().splitlines()) == 3
+    assert len(client.datasets.rows(name, limit=4)) == 4
+    assert "<html" in dataset.report_html().lower()
+    assert {c["name"]: c["role"] for c in dataset["columns"]}["y"] == "target"
+
+
+def test_a_preview_shows_roles_before_anything_is_made(client, name):
+    found = client.datasets.preview(ROWS, target="y")
+    assert {c["name"]: c["role"] for c in found["columns"]} == {"smiles": "smiles", "y": "target"}
+    assert found["rows_sampled"] == len(ROWS)
+    file = client.files.get(found["file_id"])
+    made = client.datasets.create(file, f"{name}-p", target="y")
+    assert made["file_id"] == found["file_id"]
+
+
+def test_labels_lineage_and_lists_of_data_sets(client, dataset, model, name):
+    assert client.datasets.label(name, {"team": "a", "old": "x"})["labels"]["team"] == "a"
+    assert "old" not in client.datasets.label(name, {"old": None})["labels"]
+    assert [d["ref"] for d in client.datasets.list(name)] == [f"{name}:1"]
+    found = client.datasets.lineage(name)
+    assert found["file"]["id"] == dataset["file_id"]
+    assert model["id"] in [m["id"] for m in found["models"]]
+
+
+def test_a_model_has_metrics_and_a_name(client, model, name):
+    assert model["ref"] == f"{name}:1"
+    rmse = model.metrics["test"]["y"]["rmse"]
+    assert rmse["value"] is not None
+    assert client.models.get(f"{name}:1")["id"] == model["id"]
+    assert [m["ref"] for m in client.models.list(name)] == [f"{name}:1"]
+    assert "files" in client.models.manifest(name)
+
+
+def test_aliases_are_set_and_taken_away(client, model, name):
+    entry = client.registry[name].promote(1, alias="champion", note="best")
+    assert (entry["alias"], entry["version"]) == ("champion", 1)
+    assert client.models.get(f"{name}@champion")["aliases"] == ["champion"]
+    assert name in [e["name"] for e in client.registry.names()]
+    client.registry[name].remove("champion")
+    assert client.registry[name].get()["aliases"] == []
+    with pytest.raises(NotFound):
+        client.models.get(f"{name}@champion")
+
+
+def test_predictions_keep_order_and_say_why_not(client, model):
+    given = ["CCO", "C1CC(", {"smiles": "CCN", "id": "third"}]
+    found = client.predict(model, given)
+    assert [item.status for item in found] == ["ok", "error", "ok"]
+    assert found[1].reason
+    assert found[2]["id"] == "third"
+    assert isinstance(found[0].value, float)
+    assert found == client.predict(model, given)
+    frame = found.to_pandas()
+    assert list(frame["status"]) == ["ok", "error", "ok"]
+    assert len(frame) == 3
+
+
+def test_many_inputs_are_mapped_in_order(client, model):
+    smiles = ["C" * (n % 17 + 1) for n in range(230)]
+    smiles[100] = "C1CC("
+    found = list(client.map(model, iter(smiles), chunk=50, concurrency=2))
+    assert [item.input for item in found] == smiles
+    assert [n for n, item in enumerate(found) if not item.ok] == [100]
+    again = client.predict(model, smiles)
+    assert [a.value for a in again] == [b.value for b in found]
+
+
+def test_a_file_is_predicted_row_by_row(client, model, tmp_path):
+    job = client.predict_file(model, ROWS)
+    job.result()
+    assert job["counts"]["rows_total"] == len(ROWS)
+    job.download("predictions.csv", tmp_path / "out.csv")
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == len(ROWS) + 1
+    with pytest.raises(NotFound, match=r"predictions\.csv"):
+        job.download("nothing.csv", tmp_path / "x")
+
+
+def test_a_failed_job_raises_its_problem(client, dataset, name):
+    job = client.train(name, target="nope", **FAST)
+    with pytest.raises(JobFailed) as failed:
+        job.result()
+    assert failed.value.job["id"] == job["id"]
+    assert failed.value.remedy
+    assert job.refresh().state == "failed"
+
+
+def test_events_end_with_the_job(client, dataset, name):
+    job = client.train(name, target="y", labels={"suite": name}, **FAST)
+    with client.jobs.follow(job) as events:
+        states = [event.state for event in events if event.state]
+    assert states[-1] == "succeeded"
+    assert len(states) == len(set(states))
+    assert [e["data"]["state"] for e in client.jobs.events(job) if e["type"] == "state"] == states
+    assert len(client.jobs.attempts(job)) == 1
+
+
+def test_lists_are_lazy_complete_and_filtered(client, dataset, name):
+    jobs = [client.featurize(name, labels={"list": name}, features=["maccs"]) for _ in range(5)]
+    listed = [job["id"] for job in client.jobs.list(label={"list": name})]
+    assert listed == [job["id"] for job in reversed(jobs)]
+    assert len(list(client.jobs.list(limit=3))) == 3
+    for job in jobs:
+        job.wait()
+    done = client.jobs.list(label={"list": name}, state="succeeded", kind="featurize")
+    assert len(list(done)) == 5
+
+
+def test_the_same_key_is_the_same_job(client, dataset, name):
+    key = uuid.uuid4().hex
+    params = {"dataset": name, "features": [{"name": "maccs"}]}
+    first = client.jobs.submit("featurize", params, idempotency_key=key)
+    again = client.jobs.submit("featurize", params, idempotency_key=key)
+    assert first["id"] == again["id"]
+    with pytest.raises(InvalidRequest) as refused:
+        client.jobs.submit("featurize", {"dataset": name}, idempotency_key=key)
+    assert refused.value.code == "idempotency_key_reused"
+
+
+def test_a_job_is_rerun_with_edits(client, dataset, name):
+    job = client.train(name, target="y", **FAST).wait()
+    edit = {"algorithm": {"params": {"alpha": 3.0}}}
+    dry = job.rerun(edit, dry_run=True)
+    assert "id" not in dry
+    changed = {entry["pointer"]: entry["after"] for entry in dry["difference"]}
+    assert changed == {"/params/algorithm/params/alpha": 3.0}
+    again = job.rerun(edit)
+    assert again["rerun_of"] == job["id"]
+    assert again.result()["hyperparameters"]["alpha"] == 3.0
+
+
+def test_many_jobs_are_changed_at_once(client, dataset, name):
+    label = {"bulk": name}
+    jobs = [client.train(name, target="nope", labels=label, **FAST) for _ in range(2)]
+    for job in jobs:
+        with pytest.raises(JobFailed):
+            job.wait()
+    dry = client.jobs.bulk("retry", label=label, state="failed")
+    assert (dry["matched"], dry["changed"], dry["dry_run"]) == (2, 2, True)
+    assert {j["state"] for j in client.jobs.list(label=label)} == {"failed"}
+    done = client.jobs.bulk("relabel", label=label, labels={"seen": "yes"}, dry_run=False)
+    assert done["changed"] == 2
+    assert {j["labels"]["seen"] for j in client.jobs.list(label=label)} == {"yes"}
+    with pytest.raises(InvalidRequest):
+        client.jobs.bulk("cancel", dry_run=False)
+
+
+def test_files_come_back_as_they_went(client, tmp_path):
+    body = uuid.uuid4().hex.encode() * 100_000
+    file = client.files.upload(body, "bytes.bin", resumable_above=1_000)
+    assert client.files.get(file)["sha256"] == file["sha256"]
+    assert client.files.upload(body, "other.bin", resumable_above=1_000)["sha256"] == file["sha256"]
+    client.files.download(file, tmp_path / "back.bin")
+    assert (tmp_path / "back.bin").read_bytes() == body
+    assert file["id"] in [f["id"] for f in client.files.list(limit=10)]
+
+
+def test_what_is_not_there_is_not_found(client):
+    for ask in (
+        lambda: client.jobs.get(str(uuid.uuid4())),
+        lambda: client.models.get("nothing-here"),
+        lambda: client.datasets.get("nothing-here"),
+        lambda: client.files.get(str(uuid.uuid4())),
+        lambda: client.problem("no_such_code"),
+    ):
+        with pytest.raises(NotFound) as missing:
+            ask()
+        assert missing.value.code == "not_found"
+        assert missing.value.request_id
+        assert missing.value.page == "/problems/not_found"
+
+
+def test_a_field_that_is_not_known_is_named(client):
+    with pytest.raises(InvalidRequest) as refused:
+        client.datasets.create(ROWS, "x", sheeet="1", wait=False)
+    assert refused.value.fields[0]["pointer"] == "/sheeet"
+
+
+def test_the_server_tells_of_itself(client):
+    assert client.about()["version"]
+    assert client.health()["status"] == "ok"
+    assert client.alive()["status"] == "ok"
+    queues = {queue["queue"] for queue in client.admin.queues()}
+    assert {"cpu", "predict"} <= queues
+    assert client.admin.workers()
+    assert "ridge" in [entry["name"] for entry in client.catalog("algorithms")]
+    assert client.catalog("algorithms", "ridge")[0]["name"] == "ridge"
+    codes = {problem["code"] for problem in client.problems()}
+    assert {"unknown_name", "not_found"} <= codes
+    assert client.problem("unknown_name")["remedy"]
+
+
+def test_a_study_is_searched_and_its_best_trained(client, dataset, name):
+    job = client.optimize(
+        name, target="y", algorithm="ridge", features=["maccs"], trials=2, name=f"{name}-o"
+    )
+    model = job.result()
+    assert model["ref"] == f"{name}-o:1"
+    study = client.studies.get(job)
+    assert study["n_trials"] == 2
+    assert len(client.studies.trials(study)) == 2
+    assert study["id"] in [s["id"] for s in client.studies.list()]
+
+
+def test_a_model_is_evaluated(client, model):
+    model.evaluate().result()
+    found = client.models.evaluations(model)
+    assert found[0]["model_id"] == model["id"]
+    assert client.models.evaluation(found[0]["id"])["id"] == found[0]["id"]
