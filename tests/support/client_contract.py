@@ -232,6 +232,34 @@ def test_the_server_tells_of_itself(client):
     assert client.problem("unknown_name")["remedy"]
 
 
+def test_two_versions_are_compared(client, dataset, name):
+    client.datasets.create([*ROWS[1:10], {"smiles": "CCCCCC", "y": 1.0}], name, target="y")
+    found = client.datasets.diff(f"{name}:2", f"{name}:1")
+    assert (found["dataset"], found["against"]) == (f"{name}:2", f"{name}:1")
+    assert (found["rows"]["before"], found["rows"]["after"]) == (10, 10)
+    assert found["equal"] is False
+    assert client.datasets.diff(f"{name}:2")["rows"] == found["rows"]
+
+
+def test_jobs_of_a_workflow_take_what_others_found(client, dataset, name):
+    learn = {"dataset": f"{name}:1", "targets": ["y"], "features": [{"name": "maccs"}]}
+    made = client.workflows.run(
+        {
+            "train": {"kind": "train", "params": {**learn, "name": f"{name}-w"}},
+            "measure": {
+                "kind": "evaluate",
+                "params": {"model": {"$from": "train.result.model_ref"}},
+            },
+        }
+    )
+    client.jobs.wait(made["jobs"]["measure"])
+    found = client.workflows.get(made)
+    while found["state"] == "running":
+        found = client.workflows.get(made)
+    assert found["state"] == "succeeded"
+    assert client.models.evaluations(f"{name}-w")
+
+
 def test_a_study_is_searched_and_its_best_trained(client, dataset, name):
     job = client.optimize(
         name, target="y", algorithm="ridge", features=["maccs"], trials=2, name=f"{name}-o"

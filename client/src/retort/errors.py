@@ -95,7 +95,7 @@ class Forbidden(Unauthorized):
 class Conflict(InvalidRequest):
     """409, 412: the state does not allow this (any more)."""
 
-    codes: ClassVar[tuple[str, ...]] = ("conflict", "idempotency_in_progress")
+    codes: ClassVar[tuple[str, ...]] = ("conflict", "idempotency_in_progress", "ambiguous_id")
 
 
 class PayloadTooLarge(InvalidRequest):
@@ -240,6 +240,12 @@ class NoStructureColumn(InvalidRequest):
     """No column holds molecules; name one (`smiles=`), or say `kind="table"`."""
 
     codes = ("no_structure_column", "no_usable_column")
+
+
+class PathNotAllowed(InvalidRequest):
+    """A file of the server was named where none may be read; upload it instead."""
+
+    codes = ("path_not_allowed",)
 
 
 class ConflictingRoles(InvalidRequest):

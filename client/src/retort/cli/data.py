@@ -218,20 +218,17 @@ def diff(
     """What changed between two versions."""
     with connect() as client:
         found = client.datasets.diff(ref, against)
-    show.as_json(found) if as_json else _tell_diff(found)
-
-
-def _tell_diff(found: dict[str, Any]) -> None:
-    """Whatever the server counts, one line for each."""
-    for name, value in found.items():
-        if isinstance(value, dict):
-            said = ", ".join(f"{key} {inner}" for key, inner in value.items())
-            show.say(f"{name}: {said}")
-        elif isinstance(value, list):
-            for entry in value[:20]:
-                show.say(f"{name}: {entry}")
-        else:
-            show.say(f"{name}: {value}")
+    if as_json:
+        show.as_json(found)
+        return
+    counts = ", ".join(f"{name} {number}" for name, number in found["rows"].items())
+    show.say(f"{found['against']} → {found['dataset']}, by {found['matched_by']}: {counts}")
+    for name, columns in found["columns"].items():
+        for column in columns:
+            show.say(f"  column {name}: {column}")
+    for name, rows in found["examples"].items():
+        for row in rows[:10]:
+            show.say(f"  {name}: {row}")
 
 
 @app.command("splits")

@@ -140,14 +140,21 @@ def diff(state: State, asked: Asked, ref: str) -> Json:
     before = f"{dataset['name']}:{dataset['number'] - 1}"
     other = _ready(state, asked.query.get("against", before))
     mine, theirs = state.rows[dataset["id"]], state.rows[other["id"]]
+    examples = {
+        "added": [row for row in mine if row not in theirs],
+        "removed": [row for row in theirs if row not in mine],
+        "changed": [],
+    }
+    counts = {name: len(rows) for name, rows in examples.items()}
+    counts |= {"before": len(theirs), "after": len(mine)}
     return {
         "dataset": dataset["ref"],
         "against": other["ref"],
-        "rows": {
-            "added": sum(row not in theirs for row in mine),
-            "removed": sum(row not in mine for row in theirs),
-            "same": sum(row in theirs for row in mine),
-        },
+        "equal": not examples["added"] and not examples["removed"],
+        "matched_by": "row",
+        "rows": {**counts, "unchanged": len(mine) - counts["added"]},
+        "columns": {"added": [], "removed": [], "changed": []},
+        "examples": {name: rows[:50] for name, rows in examples.items()},
     }
 
 

@@ -1,7 +1,6 @@
 """Events, logs and files of jobs in memory; workflows."""
 
 import json
-import re
 from typing import Any
 
 import httpx
@@ -76,25 +75,39 @@ def chunks(state: State, asked: Asked, job_id: str) -> Json:
 
 @route("POST", "/api/v1/workflows")
 def run(state: State, asked: Asked) -> httpx.Response:
+    """In the order of their needs; what comes from another's result makes it a need too."""
+    left = dict(asked.body()["jobs"])
     made: dict[str, Json] = {}
-    for key, job in asked.body()["jobs"].items():
-        if wrong := [need for need in job.get("needs") or [] if need not in made]:
-            raise Refused(422, "unknown_name", f"{key} needs {wrong[0]!r}, which is no earlier job")
-        needs = [made[need] for need in job.get("needs") or []]
+    while left:
+        key = next((key for key, job in left.items() if _needs(job) <= made.keys()), None)
+        if key is None:
+            raise Refused(422, "unknown_name", f"{', '.join(left)} need what is no job before them")
+        job = left.pop(key)
+        needs = [made[need] for need in sorted(_needs(job))]
         for need in needs:
             finish(state, need)
-        params = _filled(job["params"], made)
         fields = {**job, "needs": [need["id"] for need in needs]}
-        made[key] = add_job(state, job["kind"], params, fields)
+        made[key] = add_job(state, job["kind"], _filled(job["params"], made), fields)
     workflow_id = new_id()
     state.workflows[workflow_id] = {key: job["id"] for key, job in made.items()}
-    return respond({"id": workflow_id, "jobs": made}, 202)
+    return respond(_workflow(state, workflow_id), 202)
+
+
+def _needs(job: Json) -> set[str]:
+    return {*(job.get("needs") or []), *_sources(job["params"])}
+
+
+def _sources(params: Any) -> set[str]:
+    if isinstance(params, dict) and set(params) == {"$from"}:
+        return {params["$from"].partition(".")[0]}
+    inner = params.values() if isinstance(params, dict) else ()
+    return {key for value in inner for key in _sources(value)}
 
 
 def _filled(params: Any, made: dict[str, Json]) -> Any:
     """{"$from": "key.result.name"} becomes what that job found."""
     if isinstance(params, dict) and set(params) == {"$from"}:
-        key, *names = re.split(r"\.", params["$from"])
+        key, *names = params["$from"].split(".")
         value: Any = made[key]
         for name in names:
             value = value[name]
@@ -106,9 +119,18 @@ def _filled(params: Any, made: dict[str, Json]) -> Any:
 
 @route("GET", "/api/v1/workflows/{workflow_id}")
 def workflow(state: State, asked: Asked, workflow_id: str) -> Json:
-    keys = find(state.workflows, workflow_id, "workflow")
-    for job_id in keys.values():
+    for job_id in find(state.workflows, workflow_id, "workflow").values():
         advance(state, state.jobs[job_id])
-    jobs = {key: state.jobs[job_id] for key, job_id in keys.items()}
-    done = all(job["state"] in TERMINAL for job in jobs.values())
-    return {"id": workflow_id, "done": done, "jobs": jobs}
+    return _workflow(state, workflow_id)
+
+
+def _workflow(state: State, workflow_id: str) -> Json:
+    jobs = {key: state.jobs[job_id] for key, job_id in state.workflows[workflow_id].items()}
+    states = {job["state"] for job in jobs.values()}
+    worst = next((s for s in ("cancelled", "failed") if s in states), "succeeded")
+    return {
+        "id": workflow_id,
+        "state": worst if states <= TERMINAL else "running",
+        "jobs": jobs,
+        "links": {"self": f"/api/v1/workflows/{workflow_id}"},
+    }
