@@ -30,6 +30,7 @@ class Blocking:
 
     def __exit__(self, *reason):
         self._loop.run_until_complete(self._client.__aexit__(*reason))
+        self._loop.close()
 
     def _faced(self, found):
         if inspect.iscoroutine(found):

@@ -184,7 +184,7 @@ class Workflows:
 
     def run(self, jobs: Mapping[str, Mapping[str, Any]], **fields: Any) -> Json:
         """`jobs`: {key: {"kind", "params", "needs": [key], ...}}; in params
-        {"$from": "key.result.best_params"} takes what another one found (and so needs it). The answer:
+        {"$from": "key.result.best_params"} takes what another one found. The answer:
         {"id", "jobs": {key: Job}}.
         """
         body = {"jobs": {key: dict(job) for key, job in jobs.items()}, **fields}
