@@ -9,6 +9,7 @@ class Blocking:
 
     def __init__(self, client, loop=None):
         self._client, self._loop = client, loop or asyncio.new_event_loop()
+        self._owns_loop = loop is None
 
     def __getattr__(self, name):
         return self._faced(getattr(self._client, name))
@@ -30,7 +31,8 @@ class Blocking:
 
     def __exit__(self, *reason):
         self._loop.run_until_complete(self._client.__aexit__(*reason))
-        self._loop.close()
+        if self._owns_loop:
+            self._loop.close()
 
     def _faced(self, found):
         if inspect.iscoroutine(found):
