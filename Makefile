@@ -15,7 +15,7 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 CLUSTER := $(PY) -m workers.embedded
 
 .PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check format \
-	bench lock clean
+	docs bench lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -80,7 +80,7 @@ faults: install ## every fault, at the product's own speed; prints the table (25
 soak: install ## a storm of random faults: make soak [MINUTES=30] [SEED=7]
 	$(PY) -m tests.faults.storm $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-check: install ## style, types, layers
+check: install docs ## style, types, layers, links of the guides
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
@@ -89,6 +89,10 @@ check: install ## style, types, layers
 format: install ## mend what ruff can
 	$(PY) -m ruff check --fix .
 	$(PY) -m ruff format .
+
+docs: install ## the guides as a site in build/docs; warnings and broken links are errors
+	$(PY) -m sphinx -b html --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	@echo "The site: build/docs/index.html"
 
 bench: install ## peers and limits, side by side
 	$(PY) -m benchmarks

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from retort import Retort
+from tests.support.guides import plugin_files
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -109,6 +110,8 @@ def cluster():
     ):
         (plugins / folder).mkdir(parents=True)
         (plugins / folder / name).write_text(textwrap.dedent(text))
+    for name, text in plugin_files().items():
+        (plugins / name).write_text(text)
     environment = {
         name: value for name, value in os.environ.items() if not name.startswith("RETORT_")
     }
