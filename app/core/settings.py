@@ -96,7 +96,7 @@ class Settings(BaseSettings):
     max_smiles_length: int = Field(default=5_000, ge=1)
     max_interactive_inputs: int = Field(default=100, ge=1, le=10_000)
     max_trials: int = Field(
-        default=500, ge=1, validation_alias=AliasChoices("RETORT_MAX_TRIALS", "MAX_TRIALS")
+        default=100, ge=1, validation_alias=AliasChoices("RETORT_MAX_TRIALS", "MAX_TRIALS")
     )
 
     # ---- job engine ----------------------------------------------------------------------
