@@ -2,9 +2,9 @@
 
 import sys
 
-from benchmarks import batch, fairness, jobs_list, submit
+from benchmarks import batch, fairness, ingest, jobs_list, submit
 
 if __name__ == "__main__":
     # all run, whatever the first says
-    results = [submit.main(), batch.main(), fairness.main(), jobs_list.main()]
+    results = [submit.main(), batch.main(), fairness.main(), jobs_list.main(), ingest.main()]
     sys.exit(max(results))

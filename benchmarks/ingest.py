@@ -1,0 +1,135 @@
+"""1,000,000 different SMILES through a whole cluster's ingest: rows per second, memory at its peak.
+
+The molecules are those of HIV, with metals, salts and strange valences, and with alkyl chains of
+0 to 23 carbons put before them. Beside the peak of each process stands the limit of 1 GB; it is the
+largest resident set that the kernel has seen (VmHWM), libraries included.
+
+    python -m benchmarks.ingest [ROWS]
+"""
+
+import csv
+import gzip
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import defaultdict
+from pathlib import Path
+
+import psutil
+
+from benchmarks.batch import DATA, ROOT
+from retort import Retort
+
+ROWS = 1_000_000
+LIMIT_BYTES = 1_000_000_000
+_CHAINS = 24
+_EVERY_SECONDS = 0.5
+
+
+def large_file(folder: Path, rows: int) -> Path:
+    """As many different SMILES as asked for, with a number as target."""
+    path = folder / "million.csv"
+    with gzip.open(DATA / "hiv.csv.gz", "rt", newline="") as stream:
+        smiles = list(dict.fromkeys(row["smiles"] for row in csv.DictReader(stream)))
+    left = rows
+    with path.open("w", newline="") as target:
+        writer = csv.writer(target)
+        writer.writerow(["smiles", "y"])
+        for carbons in range(_CHAINS):
+            some = smiles[:left]
+            writer.writerows(["C" * carbons + text, n % 97] for n, text in enumerate(some))
+            left -= len(some)
+    if left:
+        raise ValueError(f"{rows} are more than {_CHAINS} chains give")
+    return path
+
+
+class Peaks(threading.Thread):
+    """Largest resident set of each process of the cluster, by what it does."""
+
+    def __init__(self, home: Path) -> None:
+        super().__init__(daemon=True)
+        self._home = str(home)
+        self._stopped = threading.Event()
+        self.bytes: dict[str, int] = defaultdict(int)
+
+    def run(self) -> None:
+        while not self._stopped.wait(_EVERY_SECONDS):
+            for process in psutil.process_iter():
+                try:
+                    self._look(process)
+                except (psutil.Error, OSError):
+                    continue  # it has ended meanwhile
+
+    def _look(self, process: psutil.Process) -> None:
+        if process.environ().get("RETORT_HOME") != self._home:
+            return
+        name = _name_of(process)
+        if name is not None:
+            peak = _peak_of(process.pid) or process.memory_info().rss
+            self.bytes[name] = max(self.bytes[name], peak)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self.join()
+
+
+def _name_of(process: psutil.Process) -> str | None:
+    """`cpu worker`, `gateway`; children count with their parent. None: not ours."""
+    command = process.cmdline()
+    if "celery" in command and "worker" in command:
+        return f"{command[command.index('-n') + 1].partition('@')[0]} worker"
+    return "gateway" if any("api.main" in word for word in command) else None
+
+
+def _peak_of(pid: int) -> int | None:
+    """VmHWM of /proc, in bytes; None where there is none."""
+    status = Path(f"/proc/{pid}/status")
+    if not status.exists():
+        return None
+    line = next((x for x in status.read_text().splitlines() if x.startswith("VmHWM")), None)
+    return int(line.split()[1]) * 1024 if line else None
+
+
+def main(rows: int = ROWS) -> int:
+    home = Path(tempfile.mkdtemp(prefix="retort-bench-"))
+    home.chmod(0o711)
+    environment = {**os.environ, "RETORT_HOME": str(home)}
+    supervisor = [sys.executable, "-m", "workers.embedded"]
+    peaks = Peaks(home)
+    try:
+        subprocess.run([*supervisor, "up"], cwd=ROOT, env=environment, check=True)
+        stored = json.loads((home / "client.json").read_text())
+        peaks.start()
+        with Retort(stored["url"], stored["api_key"]) as client:
+            file_id = client.files.upload(large_file(home, rows))["id"]
+            started = time.perf_counter()
+            job = client.jobs.submit("ingest", {"file_id": file_id, "name": "million"})
+            ended = client.jobs.wait(job["id"])
+            seconds = time.perf_counter() - started
+        counts = ended["counts"]
+        if counts["rows_total"] != rows:
+            raise RuntimeError(f"{counts['rows_total']} rows instead of {rows}")
+    finally:
+        if peaks.is_alive():
+            peaks.stop()
+        subprocess.run([*supervisor, "down"], cwd=ROOT, env=environment, check=False)
+        shutil.rmtree(home, ignore_errors=True)
+    worst = max(peaks.bytes.values())
+    print(
+        f"ingest: {rows:,} SMILES in {seconds:.0f} s, {rows / seconds:,.0f} rows/s; largest process"
+        f" {worst / 1e6:.0f} MB = {worst / LIMIT_BYTES:.2f} of the limit"
+    )
+    print("  " + ", ".join(f"{name} {count:,}" for name, count in sorted(counts.items())))
+    for name, peak in sorted(peaks.bytes.items()):
+        print(f"  {name:20} {peak / 1e6:6.0f} MB")
+    return int(worst > LIMIT_BYTES)
+
+
+if __name__ == "__main__":
+    sys.exit(main(*map(int, sys.argv[1:2])))
