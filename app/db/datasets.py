@@ -37,7 +37,7 @@ class DatasetRow(Identified, Base):
     #: SHA-256 of clean.parquet's content
     sha256: Mapped[str | None]
     #: blob key of manifest.json; set by the commit that makes the dataset ready
-    #: its siblings clean.parquet, rejected.csv, report.json lie in the same folder
+    #: its siblings clean.parquet, rejected.csv, report.json, report.html lie in the same folder
     manifest_key: Mapped[str | None]
     report: Mapped[Json | None]
 

@@ -212,6 +212,7 @@ def test_the_gateway_sends_the_policy_that_the_page_was_made_for():
 # ---- lineage
 
 
+@pytest.mark.req("goal-26")
 def test_the_lineage_leads_from_the_file_to_the_predictions(api, resources):
     create(api, "mols")
     dataset = create(api, "mols")
