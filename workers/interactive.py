@@ -9,7 +9,7 @@ that release does not know: it drops the message, and the caller is told to ask 
 """
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -25,7 +25,7 @@ _REMEDY = "Ask again after the seconds named in Retry-After; `GET /health/ready`
 
 
 class AnsweredError(RetortError):
-    """A worker's problem of a class that this process does not know, raised where it was asked."""
+    """A worker's problem, raised again where it was asked."""
 
     def __init__(self, problem: Problem) -> None:
         super().__init__(problem["detail"], remedy=problem["remedy"], errors=problem["errors"])
@@ -38,7 +38,7 @@ class AnsweredError(RetortError):
 def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[str, Any]:
     """The worker's answer. `payload`: of a prediction `model_id` and `inputs`, else `question` and
     what that takes. Raises Unavailable when none came within `timeout` seconds, and what the worker
-    raised.
+    raised (AnsweredError).
     """
     from workers.celery_app import celery_app
 
@@ -68,7 +68,7 @@ def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[s
         )
     message = orjson.loads(answer[1])
     if "problem" in message:
-        raise _raised(message)
+        raise AnsweredError(message["problem"])
     result: dict[str, Any] = message["answer"]
     return result
 
@@ -83,32 +83,8 @@ def reply(
         message: dict[str, Any] = {"answer": work()}
     except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
         message = {"problem": problem_of(error)}
-        if isinstance(error, RetortError):
-            message["family"] = type(error).code
     key = request["reply_to"]
     with resources.redis.pipeline() as pipe:
         pipe.rpush(key, orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY))
         pipe.expire(key, _REPLY_TTL_SECONDS)
         pipe.execute()
-
-
-def _raised(message: dict[str, Any]) -> RetortError:
-    """The same class of error that the worker raised: it decides the HTTP status."""
-    problem = message["problem"]
-    for cls in _families(RetortError):
-        if cls.code == message.get("family"):
-            return cls(
-                problem["detail"],
-                remedy=problem["remedy"],
-                code=problem["code"],
-                errors=problem["errors"],
-            )
-    return AnsweredError(problem)
-
-
-def _families(cls: type[RetortError]) -> Iterator[type[RetortError]]:
-    """The errors of app/core/errors.py that say what they are by a code of their own."""
-    for child in cls.__subclasses__():
-        if child.__module__ == RetortError.__module__:
-            yield child
-            yield from _families(child)

@@ -59,6 +59,14 @@ def test_rows_are_matched_by_structure(compare):
     assert changed[1]["values"] == {"y": {"before": None, "after": 4.0}}
 
 
+def test_a_missing_value_is_neither_zero_nor_empty(compare):
+    found = compare(
+        "smiles,y,a\nCCO,,0\nCCC,0,1\nCCN,5,0\n", "smiles,y,a\nCCO,0,0\nCCC,-0.0,1\nCCN,5,\n"
+    )
+    assert counts(found) == (0, 0, 2, 1), "-0.0 is 0.0"
+    assert found["examples"]["changed"][0]["values"] == {"y": {"before": None, "after": 0.0}}
+
+
 def test_columns_added_removed_and_changed(compare):
     found = compare("smiles,y,a\nCCO,1,5\nCCC,2,6\n", "smiles,y,b\nCCO,x,5\nCCC,z,6\n")
     assert (found["columns"]["added"], found["columns"]["removed"]) == (["b"], ["a"])
