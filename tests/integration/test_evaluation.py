@@ -280,7 +280,7 @@ def test_they_are_listed_newest_first_page_by_page(world, api, esol):
     ids = [world.evaluate(model_id, bootstrap=0)["evaluation_id"] for _ in range(3)]
     first = api.get("models/esol/evaluations", params={"limit": 2}).json()
     rest = api.get(
-        f"models/{model_id}/evaluations", params={"limit": 2, "cursor": first["next_cursor"]}
+        "models/esol/evaluations", params={"limit": 2, "cursor": first["next_cursor"]}
     ).json()
     assert [e["id"] for e in first["items"] + rest["items"]] == ids[::-1]
     assert rest["next_cursor"] is None
