@@ -8,6 +8,7 @@ Two tasks carry requests. `retort.predict_now` keeps the form that the release b
 that release does not know: it drops the message, and the caller is told to ask again (503).
 """
 
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ from app.core.errors import Problem, RetortError, Unavailable
 from app.jobs.finish import problem_of
 from app.resources import Resources
 from workers.queues import PREDICT_NOW
+
+logger = logging.getLogger(__name__)
 
 _REPLY_TTL_SECONDS = 60
 _REMEDY = "Ask again after the seconds named in Retry-After; `GET /health/ready` shows what is up."
@@ -68,7 +71,9 @@ def ask(resources: Resources, payload: dict[str, Any], timeout: float) -> dict[s
         )
     message = orjson.loads(answer[1])
     if "problem" in message:
-        raise AnsweredError(message["problem"])
+        told = AnsweredError(message["problem"])
+        told.add_note(f"answered by a worker, whose log names it {key}")
+        raise told
     result: dict[str, Any] = message["answer"]
     return result
 
@@ -79,11 +84,13 @@ def reply(
     """Run `work` and send its answer, or its problem, to who asked."""
     if time.time() > request["until"]:
         return
+    key = request["reply_to"]
     try:
         message: dict[str, Any] = {"answer": work()}
-    except Exception as error:  # noqa: BLE001 - told to the caller, whatever it is
+    except Exception as error:
         message = {"problem": problem_of(error)}
-    key = request["reply_to"]
+        if not isinstance(error, RetortError):
+            logger.exception("interactive request %s failed", key)
     with resources.redis.pipeline() as pipe:
         pipe.rpush(key, orjson.dumps(message, option=orjson.OPT_SERIALIZE_NUMPY))
         pipe.expire(key, _REPLY_TTL_SECONDS)
