@@ -6,6 +6,8 @@ from typing import Any
 from app.kinds import KINDS
 from app.resources import Resources
 
+INTERACTIVE = ("retort.predict_now", "retort.answer")
+
 
 class WorkerHere:
     """`run_all` works until nothing is queued; `ask` makes interactive questions answered here."""
@@ -15,6 +17,7 @@ class WorkerHere:
 
         self.resources = resources
         self.celery = celery_app
+        self._send = celery_app.send_task
         for kind in [*KINDS, "interactive"]:
             importlib.import_module(f"tasks.{kind}")
 
@@ -33,9 +36,13 @@ class WorkerHere:
             tasks[f"retort.{kind}_chunk"](job_id, row["chunk"])
         tasks[f"retort.{kind}_finalize"](job_id)
 
-    def send_task(self, name: str, args: tuple[Any, ...], **_: Any) -> None:
-        """In the place of `celery_app.send_task`, for `workers.interactive.ask`."""
-        self.celery.tasks[name](*args)
+    def answer(self, name: str, args: Any = None, *rest: Any, **options: Any) -> Any:
+        """In the place of `celery_app.send_task`: questions are answered at once, here; what is
+        sent for a job goes to its queue, where `run_all` does not look.
+        """
+        if name not in INTERACTIVE:
+            return self._send(name, args, *rest, **options)
+        return self.celery.tasks[name](*args)
 
     def _rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         with self.resources.database.cursor() as cursor:

@@ -25,7 +25,7 @@ def api(resources):
 @pytest.fixture
 def worker(resources, monkeypatch):
     here = WorkerHere(resources)
-    monkeypatch.setattr(here.celery, "send_task", here.send_task)
+    monkeypatch.setattr(here.celery, "send_task", here.answer)
     return here
 
 
