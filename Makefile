@@ -14,11 +14,11 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 
 CLUSTER := $(PY) -m workers.embedded
 
-.PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check format \
-	docs bench lock clean
+.PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check \
+	requirements format docs bench lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.project ## the virtual environment, once
 
@@ -85,6 +85,9 @@ check: install docs ## style, types, layers, links of the guides
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+
+requirements: install ## which requirements are proved by which tests: make requirements [GROUP=S0]
+	$(PY) -m tests.requirements $(GROUP)
 
 format: install ## mend what ruff can
 	$(PY) -m ruff check --fix .
