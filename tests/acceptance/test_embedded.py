@@ -104,6 +104,7 @@ def running(cluster):
     return cluster
 
 
+@pytest.mark.req("S1-22")
 def test_up_returns_when_the_whole_cluster_answers(cluster):
     done = cluster.run("up")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -121,6 +122,7 @@ def test_the_key_is_private_and_a_wrong_one_is_refused(running):
         running.get("/api/v1/jobs", key="rt_00000000_wrong")
 
 
+@pytest.mark.req("K-7")
 def test_flower_asks_who_is_there_and_secrets_are_not_on_command_lines(running):
     address = read_state(running.home).addresses["Flower"].split()[0]
     with pytest.raises(urllib.error.HTTPError, match="401"):
@@ -143,6 +145,7 @@ def test_a_second_up_says_what_runs_and_starts_nothing(running):
     assert running.pids() == before
 
 
+@pytest.mark.req("S1-22")
 def test_status_lists_every_process(running):
     done = running.run("status")
     assert done.returncode == 0

@@ -46,6 +46,7 @@ def table(client, job, name="predictions.csv"):
     return list(csv.DictReader(io.StringIO(artifact(client, job, name).decode())))
 
 
+@pytest.mark.req("goal-25")
 def test_every_row_of_the_file_is_accounted_for(client, esol):
     assert esol["rows_in"] == 1128 == len(rows_of("esol.csv"))
     assert esol["rows_in"] == esol["rows_ok"] + esol["rows_rejected"] + esol["rows_merged"]
@@ -67,6 +68,7 @@ def test_a_model_is_better_than_its_baseline_and_its_files_are_there(client, mod
     assert all(len(digest) == 64 for digest in manifest["files"].values())
 
 
+@pytest.mark.req("S0-26")
 def test_the_metric_is_what_scikit_learn_says_of_the_stored_predictions(client, model, tmp_path):
     import pyarrow.parquet as pq
     from sklearn.metrics import root_mean_squared_error
@@ -82,6 +84,7 @@ def test_the_metric_is_what_scikit_learn_says_of_the_stored_predictions(client, 
     assert len(single) > 0.95 * len(rows), "labels are those of the file (but for merged rows)"
 
 
+@pytest.mark.req("K-4")
 def test_the_gpu_queue_trains_the_network(client, esol):
     algorithm = {"name": "mlp", "params": {"max_epochs": 8, "hidden_sizes": [64]}}
     job = client.train(
@@ -96,6 +99,7 @@ def test_the_gpu_queue_trains_the_network(client, esol):
     )
 
 
+@pytest.mark.req("F-03")
 def test_a_study_searches_in_parallel_and_trains_the_best(client, esol):
     job = client.optimize(
         "esol", targets=[ESOL_TARGET], algorithm="ridge", features=MORGAN, n_trials=5, name="tuned"
@@ -116,6 +120,7 @@ def test_features_are_computed_once(client, esol):
     assert first["result"]["key"] == again["result"]["key"]
 
 
+@pytest.mark.req("S0-11")
 def test_interactive_answers_equal_the_batch(client, model, tmp_path):
     smiles = [row["smiles"] for row in rows_of("freesolv.csv")[:40]] + ["C1CC(", ""]
     path = tmp_path / "few.csv"
@@ -212,6 +217,7 @@ def test_a_training_that_cannot_work_is_explained(client, esol, params, words):
     assert failed.value.job["attempt"] == 1
 
 
+@pytest.mark.req("S4-16")
 def test_an_algorithm_and_a_featurizer_are_one_file_each(client, esol):
     """Both files lie in a folder of the site; nothing of the product names them."""
     assert "site_median" in [entry["name"] for entry in client.catalog("algorithms")]
@@ -328,6 +334,7 @@ def test_kill_9_in_the_middle_of_the_demos_jobs(cluster, client, model, victim):
 
 
 @pytest.mark.slow
+@pytest.mark.req("goal-25")
 def test_hiv_with_metals_and_worse(cluster, client, model):
     """41,913 rows: every one out, in order, with a number or a reason; memory bounded."""
     peak: dict[str, int] = {}

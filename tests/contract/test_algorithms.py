@@ -48,6 +48,7 @@ def fitted(name, task, y, *, context=None, rows=slice(0, 300)):
 
 
 @EACH
+@pytest.mark.req("S0-08", "S1-11", "S2-27")
 def test_it_learns(name, kind):
     found = fitted(name, TASKS[kind], Y[kind]).predict(X[350:])
     assert found.values.shape == (50, 1)

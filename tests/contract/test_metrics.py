@@ -68,6 +68,7 @@ def test_classification_equals_the_reference(name, y, p):
 
 
 @pytest.mark.parametrize("name", metrics.names())
+@pytest.mark.req("C-24")
 def test_the_truth_is_better_than_noise_in_the_stated_direction(name):
     metric = metrics.get(name)()
     if "regression" in metric.tasks:

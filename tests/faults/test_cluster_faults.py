@@ -41,6 +41,7 @@ WITH_FORKS = ("cpu", "gpu", "predict", "interactive")
         pytest.param(signal.SIGTERM, id="SIGTERM"),
     ],
 )
+@pytest.mark.req("F-02", "goal-14")
 def test_children(scene, bounds, signum):
     """worker children: {}"""
     cluster = scene.cluster
@@ -60,6 +61,7 @@ def test_parents_killed(scene):
         cluster.wait_gone(*WITH_FORKS)
 
 
+@pytest.mark.req("F-02", "goal-14")
 def test_whole_workers_killed(scene, bounds):
     """kill -9 of whole workers (a machine lost)"""
     cluster = scene.cluster
@@ -122,6 +124,7 @@ def test_torch_training_goes_on_where_it_stopped(scene):
             assert ours[ESOL_TARGET][name]["value"] == pytest.approx(metric["value"], abs=1e-6)
 
 
+@pytest.mark.req("goal-14")
 def test_zombie(scene, bounds):
     """SIGSTOP of workers past their lease, then SIGCONT"""
     cluster = scene.cluster
@@ -167,6 +170,7 @@ def test_zombie(scene, bounds):
 # ---- gateway and beat
 
 
+@pytest.mark.req("goal-14")
 def test_gateway_killed_between_commit_and_publish(scene, bounds):
     """gateway killed between commit and publish"""
     cluster = scene.cluster
@@ -225,6 +229,7 @@ def test_two_beats(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-14")
 def test_redis_killed(scene):
     """Redis killed (appendonly)"""
     cluster = scene.cluster
@@ -235,6 +240,7 @@ def test_redis_killed(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-14")
 def test_redis_killed_and_emptied(scene, bounds):
     """Redis killed, nothing kept (no appendonly)"""
     cluster = scene.cluster
@@ -249,6 +255,7 @@ def test_redis_killed_and_emptied(scene, bounds):
     assert scene.account.worst_taken_back < bounds["message"] + 10
 
 
+@pytest.mark.req("goal-14")
 def test_flushall(scene, bounds):
     """FLUSHALL"""
     with scene.busy():
@@ -272,6 +279,7 @@ def test_client_kill(scene):
             time.sleep(1.0)
 
 
+@pytest.mark.req("goal-14")
 def test_postgres_crashed(scene):
     """Postgres crashed and restarted"""
     cluster = scene.cluster
@@ -306,6 +314,7 @@ def test_connections_severed(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-14")
 def test_every_message_ten_times(scene):
     """every message delivered ten times"""
     cluster = scene.cluster
@@ -333,6 +342,7 @@ def test_every_message_ten_times(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-14")
 def test_chord_body_twice_and_never(scene, bounds):
     """chord headers killed, its body delivered twice, and never"""
     cluster = scene.cluster
@@ -467,6 +477,7 @@ def test_mlflow_down(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-7")
 def test_cancel_at_every_stage(scene):
     """cancel at every stage"""
     cluster = scene.cluster
@@ -490,6 +501,7 @@ def test_cancel_at_every_stage(scene):
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-3")
 def test_deadlines(scene):
     """deadline passed while queued, waiting and running"""
     cluster = scene.cluster

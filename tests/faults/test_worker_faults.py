@@ -75,6 +75,7 @@ def ended_once(resources, job):
     return sum(state in ("succeeded", "failed", "cancelled") for state in events) == 1
 
 
+@pytest.mark.req("K-1")
 def test_a_job_runs_and_reports(start, probe, ended, tmp_path):
     start()
     job = ended(probe())
@@ -83,6 +84,7 @@ def test_a_job_runs_and_reports(start, probe, ended, tmp_path):
     assert runs(tmp_path) == 1
 
 
+@pytest.mark.req("F-02", "goal-14")
 def test_kill_9_of_the_child_runs_the_job_again(start, probe, ended, resources, tmp_path):
     start()
     job = probe(seconds=3)
@@ -94,6 +96,7 @@ def test_kill_9_of_the_child_runs_the_job_again(start, probe, ended, resources, 
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("F-02", "goal-14")
 def test_kill_9_of_the_whole_worker_moves_its_jobs_to_another(
     start, probe, ended, resources, tmp_path
 ):
@@ -108,6 +111,7 @@ def test_kill_9_of_the_whole_worker_moves_its_jobs_to_another(
         assert ended_once(resources, job)
 
 
+@pytest.mark.req("goal-14")
 def test_a_zombies_late_result_is_refused(start, probe, ended, resources, tmp_path):
     """It wakes up while its heir runs, is done first, and must not end the heir's job."""
     zombie = start("zombie")
@@ -175,6 +179,7 @@ def test_a_child_that_eats_memory_is_killed_and_says_so(start, probe, ended, res
     assert "GiB" in job.error["detail"]
 
 
+@pytest.mark.req("goal-14")
 def test_the_same_message_ten_times_is_one_run(start, probe, ended, tmp_path):
     from tests.support.probe_app import celery_app
 
@@ -188,11 +193,13 @@ def test_the_same_message_ten_times_is_one_run(start, probe, ended, tmp_path):
     assert runs(tmp_path) == 2, "one run of each job"
 
 
+@pytest.mark.req("F-02", "goal-14")
 def test_a_job_whose_message_was_never_sent_is_found(start, probe, ended):
     start()
     assert ended(probe(send=False)).state == "succeeded"
 
 
+@pytest.mark.req("K-5")
 def test_a_chord_runs_all_chunks_and_finalizes_once(start, probe, ended, resources, tmp_path):
     start()
     job = ended(probe("probe", chunks=12, rows=10))
@@ -223,6 +230,7 @@ def test_a_poisonous_row_is_quarantined_and_the_rest_delivered(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.req("goal-14")
 def test_redis_killed_in_mid_job_loses_nothing(
     start, probe, ended, resources, redis_server, tmp_path
 ):
@@ -276,6 +284,7 @@ def test_sigterm_lets_a_short_job_finish(start, probe, resources, tmp_path):
     assert runs(tmp_path) == 1
 
 
+@pytest.mark.req("goal-7")
 def test_a_cancel_is_obeyed(start, probe, ended, resources):
     start()
     job = probe(seconds=60)
@@ -284,6 +293,7 @@ def test_a_cancel_is_obeyed(start, probe, ended, resources):
     assert ended(job, seconds=10).state == "cancelled"
 
 
+@pytest.mark.req("goal-7")
 def test_a_child_that_ignores_a_cancel_is_killed(start, probe, ended, resources):
     start()
     job = probe(seconds=60, polite=False)

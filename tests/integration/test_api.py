@@ -67,6 +67,7 @@ def problem(response, status, code):
 # ---- what the gateway is
 
 
+@pytest.mark.req("F-01", "K-4", "goal-2")
 def test_the_gateway_loads_no_science():
     code = (
         "import sys, api.main; api.main.create_api();"
@@ -78,6 +79,7 @@ def test_the_gateway_loads_no_science():
     assert done.returncode == 0, done.stderr[-500:]
 
 
+@pytest.mark.req("goal-92")
 def test_every_route_but_health_needs_a_key(api):
     paths = api.get("http://retort/openapi.json").json()["paths"]
     assert len(paths) > 30
@@ -125,6 +127,7 @@ def test_secrets_are_stored_as_hashes(resources):
         assert key.text.split("_", 2)[2] not in (row.hash, row.prefix, row.name)
 
 
+@pytest.mark.req("S1-05")
 def test_health_and_headers(api):
     ready = api.get("http://retort/health/ready")
     assert ready.json()["checks"] == {"postgres": "ok", "redis": "ok", "storage": "ok"}
@@ -135,6 +138,7 @@ def test_health_and_headers(api):
 # ---- jobs
 
 
+@pytest.mark.req("K-6", "goal-1")
 def test_submit_and_poll(api, ingest):
     answer = api.post("jobs", json=ingest | {"labels": {"a": "b"}, "client_ref": "r"})
     assert answer.status_code == 202
@@ -144,6 +148,7 @@ def test_submit_and_poll(api, ingest):
     assert api.get(f"jobs/{job['id']}").json() == job
 
 
+@pytest.mark.req("K-1")
 def test_the_message_reaches_the_broker(api, ingest, resources):
     job = api.post("jobs", json=ingest).json()
     for _ in range(100):
@@ -156,6 +161,7 @@ def test_the_message_reaches_the_broker(api, ingest, resources):
     assert headers["id"] == f"{job['id']}.1"
 
 
+@pytest.mark.req("goal-4")
 def test_one_idempotency_key_is_one_job(api, ingest):
     headers = {"Idempotency-Key": "abcdefgh"}
     first = api.post("jobs", json=ingest, headers=headers)
@@ -171,6 +177,7 @@ def test_one_idempotency_key_is_one_job(api, ingest):
 
 
 @pytest.mark.slow
+@pytest.mark.req("goal-4")
 def test_a_thousand_concurrent_duplicates_are_one_job(api, ingest, resources):
     headers = {"Idempotency-Key": "a-thousand-times"}
 
@@ -189,6 +196,7 @@ def test_a_thousand_concurrent_duplicates_are_one_job(api, ingest, resources):
     assert len(list_jobs(resources.database, DEFAULT_PROJECT_ID, limit=200)) == 1
 
 
+@pytest.mark.req("goal-19")
 def test_pages_neither_skip_nor_repeat_while_jobs_arrive(api, ingest):
     made = [api.post("jobs", json=ingest).json()["id"] for _ in range(25)]
     seen, cursor = [], None
@@ -210,6 +218,7 @@ def test_filters_and_a_strange_cursor(api, ingest):
     problem(api.get("jobs", params={"cursor": "nonsense!"}), 422, "invalid_cursor")
 
 
+@pytest.mark.req("goal-6")
 def test_an_unchanged_job_is_not_sent_again(api, ingest, resources):
     job_id = api.post("jobs", json=ingest).json()["id"]
     etag = api.get(f"jobs/{job_id}").headers["etag"]
@@ -232,6 +241,7 @@ def claim_later(resources, job_id, *, then, after=0.5):
     return thread
 
 
+@pytest.mark.req("goal-6")
 def test_a_long_poll_answers_at_the_change(api, ingest, resources):
     job = api.post("jobs", json=ingest).json()
     thread = claim_later(resources, job["id"], then="run")
@@ -249,6 +259,7 @@ def test_a_long_poll_gives_up_in_time(api, ingest):
     assert 0.9 < time.monotonic() - started < 4
 
 
+@pytest.mark.req("goal-2")
 def test_prefer_wait_on_submit(api, ingest):
     answer = api.post("jobs", json=ingest, headers={"Prefer": "wait=1"})
     assert answer.status_code == 202
@@ -267,6 +278,7 @@ def events_of(api, job_id, **headers):
     return found
 
 
+@pytest.mark.req("goal-6")
 def test_the_stream_tells_all_states_and_ends_with_the_job(api, ingest, resources):
     job = api.post("jobs", json=ingest).json()
     thread = claim_later(resources, job["id"], then="succeed")
@@ -367,6 +379,7 @@ def test_bodies_are_limited_with_and_without_a_length(api, resources):
         ({"kind": "optimize", "params": {"dataset": "d", "n_trials": 0}}, "/params/n_trials"),
     ],
 )
+@pytest.mark.req("goal-5")
 def test_a_wrong_body_names_its_fields(api, body, pointer):
     found = problem(api.post("jobs", json=body), 422, "invalid_request")
     assert pointer in [field["pointer"] for field in found["errors"]]
@@ -421,6 +434,7 @@ def test_a_name_that_does_not_exist_is_answered_with_the_nearest(
     assert len(api.get("jobs").json()["items"]) == before, "nothing half-written"
 
 
+@pytest.mark.req("S2-13")
 def test_predictions_without_a_model_with_too_many_inputs_and_without_a_worker(api):
     problem(api.post("predictions", json={"model": "x", "inputs": ["C"]}), 404, "not_found")
     problem(

@@ -178,6 +178,7 @@ def contents(storage):
 # ---- every job is accounted for
 
 
+@pytest.mark.req("goal-91")
 def test_every_job_and_blob_is_back_and_nothing_is_counted_ill(
     resources, scene, back_up, give_back, capsys
 ):
@@ -232,6 +233,7 @@ def test_every_job_and_blob_is_back_and_nothing_is_counted_ill(
     assert (last["trigger"], last["reason"]) == ("drain", "restored from a backup")
 
 
+@pytest.mark.req("goal-91")
 def test_every_job_ends_once_after_a_restore(resources, scene, back_up, give_back):
     db = resources.database
     back_up()

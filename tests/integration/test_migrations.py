@@ -57,6 +57,7 @@ def shape(url):
         return [sorted(connection.execute(query).fetchall(), key=repr) for query in queries]
 
 
+@pytest.mark.req("goal-91")
 def test_up_down_up_and_no_difference(empty_postgres_url):
     url = empty_postgres_url
     succeeds(url, "upgrade", "head")

@@ -24,6 +24,7 @@ def train(resources, dataset_id, **options):
 
 
 @pytest.mark.slow
+@pytest.mark.req("S0-26")
 def test_esol_with_defaults_is_near_the_published_best(resources, esol_id):
     """Random 8:1:1, 5 seeds, default algorithm and features: RMSE at most 0.62 (MoleculeNet's best
     is 0.58, D-MPNN's 0.555), and 90 % intervals that cover 80 to 97 % of the test rows."""

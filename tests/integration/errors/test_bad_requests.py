@@ -374,6 +374,7 @@ def test_predicting_a_file_without_structures(lab, mols):
     assert job["counts"]["rows_ok"] == 30
 
 
+@pytest.mark.req("C-25")
 def test_too_many_interactive_inputs(lab, mols, problem):
     succeeded(lab.train())
     error = problem(predict(lab, "mols", CHAIN * 4), 422, "too_many_inputs")

@@ -22,6 +22,7 @@ SPECS = {spec.name: spec for spec in processes(SHAPE)}
 NOT_OURS = {"postgres", "redis", "cache", "migrate", "s3"}
 
 
+@pytest.mark.req("S1-22")
 def test_every_process_is_a_service_and_nothing_else_is():
     assert SERVICES.keys() - NOT_OURS == SPECS.keys()
 

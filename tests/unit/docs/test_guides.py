@@ -34,6 +34,7 @@ def shown():
         registry._classes, registry._aliases = classes, aliases
 
 
+@pytest.mark.req("S4-16")
 def test_the_algorithm_of_the_guide(shown):
     shown("add-an-algorithm.md")
     rng = np.random.default_rng(0)

@@ -16,6 +16,7 @@ from app.models.reference import parse_model_ref
         ("a.b_c-d:1", "a.b_c-d", 1, None),
     ],
 )
+@pytest.mark.req("C-22")
 def test_what_names_a_model(text, name, number, alias):
     found = parse_model_ref(text)
     assert (found.name, found.number, found.alias) == (name, number, alias)
