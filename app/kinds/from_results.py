@@ -3,7 +3,6 @@
 Pure: how it is written, where it stands, what it stands for. `deferred.py` fills it in.
 """
 
-import difflib
 import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from uuid import UUID
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.json_values import escape
+from app.core.names import listed
 
 MARK = "$from"
 _FORM = re.compile(r"(?P<job>[^.]{1,100})\.result(?P<path>(?:\.[^.\[\]]{1,200}|\[\d{1,6}\]){0,20})")
@@ -150,8 +150,7 @@ def value_of(reference: Reference, result: dict[str, Any], job: object) -> Any:
 def _missing(reference: Reference, value: Any, depth: int, job: object) -> InvalidInput:
     step = str(reference.path[depth])
     known = [str(name) for name in value] if isinstance(value, dict) else []
-    near = difflib.get_close_matches(step, known, n=3) or sorted(known)[:20]
-    there = f"it has {', '.join(near)}" if known else "there is nothing below it"
+    there = f"it has {listed(step, known)}" if known else "there is nothing below it"
     detail = f"{reference.text(job)}: the job's result has no {step!r}; {there}"
     return InvalidInput(
         detail,

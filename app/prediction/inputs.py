@@ -1,10 +1,10 @@
 """What a model is asked about, from a file's rows or from JSON: molecules, or rows of a table."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.core.errors import FieldError, InvalidInput
+from app.core.names import near
 from app.datasets.cells import read_cell, read_value
 from app.datasets.columns import Column
 from app.datasets.parts import Layout, structure_of
@@ -102,8 +102,8 @@ def _columns(bundle: ModelBundle) -> list[Column]:
 
 
 def _nearest(name: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(name, known, n=3)
-    return f"nearest: {', '.join(map(repr, near))}" if near else f"it has {len(known)} others"
+    found = near(name, known)
+    return f"nearest: {', '.join(map(repr, found))}" if found else f"it has {len(known)} others"
 
 
 def _listed(bundle: ModelBundle) -> str:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from app.core.errors import InvalidInput, PayloadTooLarge, RetortError, UnknownName
+from app.core.names import listed, shown
 from app.core.settings import Settings
 from app.datasets.readers.grid import Record, read_grid
 from app.datasets.readers.source import Source
@@ -104,9 +105,9 @@ def _sheet(workbook: Any, name: str | None) -> Any:
     if name is not None:
         if name not in sheets:
             raise UnknownName(
-                f"the workbook has no sheet {name!r}",
+                f"the workbook has no sheet {shown(name)}",
                 code="unknown_sheet",
-                remedy=f"Its sheets are: {', '.join(map(repr, list(sheets)[:_SHOWN]))}.",
+                remedy=f"Its sheets are, the nearest first: {listed(name, sheets, most=_SHOWN)}.",
             )
         return sheets[name]
     for sheet in sheets.values():

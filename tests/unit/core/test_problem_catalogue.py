@@ -72,10 +72,6 @@ def error_classes():
 
 #: assigned to a name before it is used
 NAMED = {"hung", *("malformed_body", "unknown_route", "method_not_allowed", "bad_request")}
-#: whose code is being written (issue 4)
-NAMED |= {*("hash_mismatch", "no_such_part", "wrong_part_size", "upload_incomplete"), "no_header"}
-NAMED |= {*("upload_completed", "upload_changed", "upload_busy", "too_many_uploads")}
-NAMED |= {*("range_not_satisfiable", "no_usable_column", "conflicting_roles", "missing_target")}
 
 
 @pytest.mark.req("goal-5")
