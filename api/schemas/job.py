@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Discriminator,
     Field,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -88,7 +89,9 @@ def _or_deferred(value: Any, whole: ValidatorFunctionWrapHandler) -> Any:
 
 JobRequest = Annotated[
     IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob | EvaluateJob,
-    Field(discriminator="kind"),
+    # not Field(discriminator=...): FastAPI would put it around the validator, and every wrong
+    # request be told about every kind
+    Discriminator("kind"),
     WrapValidator(_or_deferred),
 ]
 
