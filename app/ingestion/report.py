@@ -16,6 +16,8 @@ from app.ingestion.statistics import column_statistics
 from app.storage import Storage
 
 _SHOWN = 50
+#: most frequent words of a feature
+_WORDS = 10
 _MAX_COLUMNS = 200
 
 
@@ -40,8 +42,12 @@ def build_report(
         key=lambda column: column["name"] not in said,
     )
     features = [column for column in layout.columns if column["role"] == "feature"]
-    statistics = {c["name"]: column_statistics(clean, c) for c in features[:_MAX_COLUMNS]}
-    of_targets = {c["name"]: column_statistics(clean, c) for c in targets[:_MAX_COLUMNS]}
+    statistics = {
+        c["name"]: column_statistics(clean, c, top=_WORDS) for c in features[:_MAX_COLUMNS]
+    }
+    of_targets = {
+        c["name"]: column_statistics(clean, c, top=_SHOWN) for c in targets[:_MAX_COLUMNS]
+    }
     return {
         "counts": counts,
         "kind": layout.kind,

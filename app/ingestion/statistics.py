@@ -13,15 +13,14 @@ from numpy.typing import NDArray
 from app.datasets.columns import Column, stored_name
 
 _BINS = 20
-_TOP = 50
 _MAX_WORD = 100
 #: different words that are told apart; of more, only that they are more
 _MAX_DISTINCT = 10_000
 
 
-def column_statistics(clean: Path, column: Column) -> dict[str, Any]:
+def column_statistics(clean: Path, column: Column, *, top: int) -> dict[str, Any]:
     """How many are known (n), missing, type, unit, distinct; of numbers min, max, mean, median,
-    std and a histogram, of dates min and max, of words the most frequent (`classes`).
+    std and a histogram, of dates min and max, of words the `top` most frequent (`classes`).
     """
     name = stored_name(column["name"])
     facts: dict[str, Any] = {"type": column["type"], "unit": column.get("unit")}
@@ -29,7 +28,7 @@ def column_statistics(clean: Path, column: Column) -> dict[str, Any]:
         return facts | _numbers(clean, name)
     if column["type"] == "date":
         return facts | _dates(clean, name)
-    return facts | _words(clean, name)
+    return facts | _words(clean, name, top)
 
 
 def number_values(clean: Path, name: str) -> NDArray[np.float64]:
@@ -56,7 +55,7 @@ def _numbers(clean: Path, name: str) -> dict[str, Any]:
     }
 
 
-def _words(clean: Path, name: str) -> dict[str, Any]:
+def _words(clean: Path, name: str, top: int) -> dict[str, Any]:
     counts: Counter[str] = Counter()
     n = missing = 0
     overflow = False
@@ -74,7 +73,7 @@ def _words(clean: Path, name: str) -> dict[str, Any]:
         return facts | {"distinct_is_more": True}
     # among equals the first by name, so that the same data give the same report
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    return facts | {"classes": {word[:_MAX_WORD]: number for word, number in ranked[:_TOP]}}
+    return facts | {"classes": {word[:_MAX_WORD]: number for word, number in ranked[:top]}}
 
 
 def _dates(clean: Path, name: str) -> dict[str, Any]:
