@@ -43,3 +43,9 @@ def test_the_report_tells_covered_from_not_yet_and_finds_unknown_ids():
     assert text.index("tests/a.py::test_a") < text.index("not yet:") < text.index("K-2")
     assert "S0-01" not in text
     assert unknown(marks) == {"S9-99": ["tests/b.py::test_b"]}
+
+
+def test_no_two_test_files_share_a_name():
+    """pytest would collect one of them only (the folders are no packages)."""
+    names = [path.name for path in TESTS.rglob("test_*.py")]
+    assert sorted(name for name in set(names) if names.count(name) > 1) == []
