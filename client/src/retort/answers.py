@@ -78,6 +78,16 @@ def timed_out(patience: Patience, last: RetortError) -> RetortError:
     )
 
 
+def not_ended(job: Mapping[str, Any], seconds: float | None) -> RetortError:
+    return TimedOut(
+        {
+            "code": "timed_out",
+            "detail": f"the job {job['id']} is {job['state']} after {seconds:g} s; it runs on",
+            "remedy": "Wait longer, follow it, or cancel it.",
+        }
+    )
+
+
 def plain_times(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Times as RFC 3339 with a zone; one without is of this machine's. Raises ValueError."""
     return {

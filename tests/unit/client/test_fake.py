@@ -5,7 +5,7 @@ import asyncio
 import httpx
 import pytest
 
-from retort import JobFailed
+from retort import JobFailed, TimedOut
 from retort.testing import AsyncFakeRetort, FakeRetort, FakeServer
 from tests.support.blocking import Blocking
 from tests.support.client_contract import *  # noqa: F403 - the suite
@@ -50,6 +50,17 @@ def test_a_held_server_leaves_jobs_as_they_are():
     client.server.release()
     assert job.refresh().state == "running"
     assert job.refresh().state == "succeeded"
+
+
+def test_waiting_has_an_end_and_the_job_runs_on():
+    client = FakeRetort()
+    dataset = client.datasets.create([{"smiles": "CCO", "y": 1}], "d", target="y")
+    client.server.hold()
+    job = client.train(dataset)
+    with pytest.raises(TimedOut, match="runs on"):
+        job.result(timeout=0.05)
+    client.server.release()
+    assert job.result(timeout=30)["ref"] == "d:1"
 
 
 def test_predictions_are_marked_as_fake_and_never_change():

@@ -7,6 +7,7 @@ from typing import Self
 import httpx
 
 from retort._async.transport import AsyncTransport
+from retort.patience import backoff
 from retort.stream import TERMINAL, Event, EventParser
 
 
@@ -64,3 +65,4 @@ async def events(transport: AsyncTransport, job_id: str) -> AsyncGenerator[Event
             for item in found["items"]:
                 yield Event(type=item["type"], data=item, id=str(item["id"]))
             return
+        await transport.sleep(backoff(1))

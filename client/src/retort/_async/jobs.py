@@ -1,5 +1,6 @@
 """Jobs: submit, look at, wait, follow, cancel, retry, rerun, label; many at once; workflows."""
 
+import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -7,7 +8,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from retort._async.following import AsyncFollow
 from retort._async.objects import AsyncJob
 from retort._async.transport import AsyncTransport
-from retort.answers import filled, plain_times
+from retort.answers import filled, not_ended, plain_times
 from retort.errors import NotFound, failure_of
 from retort.records import FileRecord, Json, Record, id_of
 from retort.stream import TERMINAL
@@ -15,7 +16,7 @@ from retort.stream import TERMINAL
 if TYPE_CHECKING:
     from retort._async.client import AsyncRetort
 
-_WAIT_SECONDS = 30
+_WAIT_SECONDS = 30.0
 
 
 class AsyncJobs:
@@ -40,16 +41,21 @@ class AsyncJobs:
     async def get(self, job: Any) -> AsyncJob:
         return self._job(await self._transport.json("GET", f"/jobs/{id_of(job)}"))
 
-    async def wait(self, job: Any) -> AsyncJob:
-        """The ended job. Raises JobFailed unless it succeeded."""
+    async def wait(self, job: Any, timeout: float | None = None) -> AsyncJob:  # noqa: ASYNC109
+        """The ended job. Raises JobFailed unless it succeeded, TimedOut when it has not ended
+        after `timeout` seconds (it runs on).
+        """
+        ends = time.monotonic() + (float("inf") if timeout is None else timeout)
         while True:
-            found = await self._transport.json(
-                "GET", f"/jobs/{id_of(job)}", params={"wait": _WAIT_SECONDS}
-            )
+            left = max(0.0, min(_WAIT_SECONDS, ends - time.monotonic()))
+            path = f"/jobs/{id_of(job)}"
+            found = await self._transport.json("GET", path, params={"wait": round(left, 3)})
             if found["state"] in TERMINAL:
                 if found["state"] != "succeeded":
                     raise failure_of(found)
                 return self._job(found)
+            if time.monotonic() >= ends:
+                raise not_ended(found, timeout)
 
     def follow(self, job: Any) -> AsyncFollow:
         """Every event of the job until it has ended."""

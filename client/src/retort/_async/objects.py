@@ -25,16 +25,18 @@ class AsyncJob(JobRecord):
         self._now(await self._client.jobs.get(self.id))
         return self
 
-    async def wait(self) -> "AsyncJob":
-        """Until it has ended. Raises JobFailed unless it succeeded."""
-        self._now(await self._client.jobs.wait(self))
+    async def wait(self, timeout: float | None = None) -> "AsyncJob":  # noqa: ASYNC109
+        """Until it has ended. Raises JobFailed unless it succeeded, TimedOut after `timeout`
+        seconds.
+        """
+        self._now(await self._client.jobs.wait(self, timeout))
         return self
 
-    async def result(self) -> Result:
+    async def result(self, timeout: float | None = None) -> Result:  # noqa: ASYNC109
         """Wait, then what it made: a Model (train, optimize), a Dataset (ingest), else the
-        result's JSON. Raises JobFailed.
+        result's JSON. Raises JobFailed, TimedOut.
         """
-        await self.wait()
+        await self.wait(timeout)
         made = self["result"] or {}
         if self.kind in ("train", "optimize") and made.get("model_id"):
             return await self._client.models.get(made["model_id"])

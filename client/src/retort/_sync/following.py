@@ -8,6 +8,7 @@ from typing import Self
 import httpx
 
 from retort._sync.transport import Transport
+from retort.patience import backoff
 from retort.stream import TERMINAL, Event, EventParser
 
 
@@ -63,3 +64,4 @@ def events(transport: Transport, job_id: str) -> Generator[Event, None]:
             for item in found["items"]:
                 yield Event(type=item["type"], data=item, id=str(item["id"]))
             return
+        transport.sleep(backoff(1))

@@ -1,6 +1,7 @@
 # made of _async/jobs.py by client/generate_sync.py: change that one
 """Jobs: submit, look at, wait, follow, cancel, retry, rerun, label; many at once; workflows."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from retort._sync.following import Follow
 from retort._sync.objects import Job
 from retort._sync.transport import Transport
-from retort.answers import filled, plain_times
+from retort.answers import filled, not_ended, plain_times
 from retort.errors import NotFound, failure_of
 from retort.records import FileRecord, Json, Record, id_of
 from retort.stream import TERMINAL
@@ -16,7 +17,7 @@ from retort.stream import TERMINAL
 if TYPE_CHECKING:
     from retort._sync.client import Retort
 
-_WAIT_SECONDS = 30
+_WAIT_SECONDS = 30.0
 
 
 class Jobs:
@@ -41,16 +42,21 @@ class Jobs:
     def get(self, job: Any) -> Job:
         return self._job(self._transport.json("GET", f"/jobs/{id_of(job)}"))
 
-    def wait(self, job: Any) -> Job:
-        """The ended job. Raises JobFailed unless it succeeded."""
+    def wait(self, job: Any, timeout: float | None = None) -> Job:  # noqa: ASYNC109
+        """The ended job. Raises JobFailed unless it succeeded, TimedOut when it has not ended
+        after `timeout` seconds (it runs on).
+        """
+        ends = time.monotonic() + (float("inf") if timeout is None else timeout)
         while True:
-            found = self._transport.json(
-                "GET", f"/jobs/{id_of(job)}", params={"wait": _WAIT_SECONDS}
-            )
+            left = max(0.0, min(_WAIT_SECONDS, ends - time.monotonic()))
+            path = f"/jobs/{id_of(job)}"
+            found = self._transport.json("GET", path, params={"wait": round(left, 3)})
             if found["state"] in TERMINAL:
                 if found["state"] != "succeeded":
                     raise failure_of(found)
                 return self._job(found)
+            if time.monotonic() >= ends:
+                raise not_ended(found, timeout)
 
     def follow(self, job: Any) -> Follow:
         """Every event of the job until it has ended."""

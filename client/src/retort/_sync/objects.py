@@ -26,16 +26,18 @@ class Job(JobRecord):
         self._now(self._client.jobs.get(self.id))
         return self
 
-    def wait(self) -> "Job":
-        """Until it has ended. Raises JobFailed unless it succeeded."""
-        self._now(self._client.jobs.wait(self))
+    def wait(self, timeout: float | None = None) -> "Job":  # noqa: ASYNC109
+        """Until it has ended. Raises JobFailed unless it succeeded, TimedOut after `timeout`
+        seconds.
+        """
+        self._now(self._client.jobs.wait(self, timeout))
         return self
 
-    def result(self) -> Result:
+    def result(self, timeout: float | None = None) -> Result:  # noqa: ASYNC109
         """Wait, then what it made: a Model (train, optimize), a Dataset (ingest), else the
-        result's JSON. Raises JobFailed.
+        result's JSON. Raises JobFailed, TimedOut.
         """
-        self.wait()
+        self.wait(timeout)
         made = self["result"] or {}
         if self.kind in ("train", "optimize") and made.get("model_id"):
             return self._client.models.get(made["model_id"])
