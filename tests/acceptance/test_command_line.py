@@ -112,7 +112,7 @@ def test_many_jobs_are_counted_before_they_are_changed(shell, trained):
 
 @pytest.mark.req("goal-12")
 def test_logs_are_read_and_searched(shell, trained):
-    (job,) = shell.json("jobs", "ls", "--label", "suite=wrong") or [None]
+    (job,) = shell.json("jobs", "ls", "--label", "suite=shell", "--limit", "1")
     out, _ = shell.run("jobs", "logs", job["id"])
     assert out.strip()
     word = out.split()[-1]
@@ -143,6 +143,13 @@ def test_the_doctor_finds_nothing_to_mend(shell):
     found = {finding["name"]: finding for finding in shell.json("doctor")}
     assert {"configuration", "server", "stores", "key", "workers", "disk"} <= found.keys()
     assert not [finding for finding in found.values() if finding["state"] == "fail"]
+
+
+def test_a_model_is_measured_on_another_file(shell, trained):
+    out, _ = shell.run("evaluate", "fs", "--bootstrap", "50")
+    assert re.search(r"expt +rmse +\d+\.\d+ \[", out)
+    assert next_of(out) == [["models", "evaluations", "fs"]]
+    assert re.search(r"test +expt +rmse +\d", shell.run("models", "evaluations", "fs")[0])
 
 
 def test_exit_codes_and_problem_pages(shell, trained, cluster):

@@ -5,6 +5,7 @@
 
 import uuid
 
+import pandas as pd
 import pytest
 
 from retort import InvalidRequest, JobFailed, NotFound
@@ -230,6 +231,20 @@ def test_the_server_tells_of_itself(client):
     codes = {problem["code"] for problem in client.problems()}
     assert {"unknown_name", "not_found"} <= codes
     assert client.problem("unknown_name")["remedy"]
+
+
+def test_rows_of_a_table_are_predicted(client, name):
+    rows = [{"age": n % 50, "plan": "ab"[n % 2], "churn": ("no", "yes")[n % 2]} for n in range(120)]
+    frame = pd.DataFrame(rows)
+    made = client.datasets.create(frame, f"{name}-t", target="churn", kind="table")
+    assert (made["kind"], made["rows_ok"]) == ("table", 120)
+    model = client.train(made, target="churn", algorithm="logistic_regression").result()
+    asked = frame.drop(columns="churn").head(3)
+    found = client.predict(model, asked)
+    assert [item.status for item in found] == ["ok"] * 3
+    assert len(found.to_pandas()) == 3
+    again = client.predict(model, [{"features": {"age": 0, "plan": "a"}}, {"age": 1, "plan": "b"}])
+    assert [item["targets"] for item in again] == [item["targets"] for item in found[:2]]
 
 
 def test_two_versions_are_compared(client, dataset, name):

@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from retort.errors import InvalidRequest, WrongInput
+
 #: of a job, not of its params
 FIELDS = frozenset(
     {
@@ -64,3 +66,12 @@ def refused(inputs: Sequence[Any], detail: str) -> list[dict[str, Any]]:
         }
         for given in inputs
     ]
+
+
+def about_single_inputs(error: InvalidRequest, inputs: Sequence[Any]) -> bool:
+    """Whether others of the inputs may do. Not when all are of the wrong kind (SMILES for a model
+    of a table): that is a mistake of the call. The server names the first 20.
+    """
+    named = [field for field in error.fields if field.get("pointer", "").startswith("/inputs")]
+    all_wrong = isinstance(error, WrongInput) and len(named) >= min(len(inputs), 20)
+    return bool(named) and not all_wrong

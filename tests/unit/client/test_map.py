@@ -1,13 +1,14 @@
 """Predictions of many inputs: chunks at the same time, answers in order, one bad one alone."""
 
 import asyncio
+import json
 import threading
 import time
 
 import httpx
 import pytest
 
-from retort import AsyncRetort, NotFound, Retort
+from retort import AsyncRetort, NotFound, Retort, WrongInput
 from retort.testing import FakeRetort
 
 
@@ -35,14 +36,33 @@ def test_an_error_that_is_not_of_an_input_is_raised(client):
         list(client.map("nothing", ["CCO"]))
 
 
+def test_inputs_that_are_all_of_the_wrong_kind_are_a_mistake_of_the_call():
+    asked = []
+
+    def handle(request):
+        asked.append(json.loads(request.content)["inputs"])
+        wrong = [n for n, given in enumerate(asked[-1]) if isinstance(given, str)]
+        if not wrong:
+            items = [{"input": i, "status": "ok", "targets": {}} for i in asked[-1]]
+            return httpx.Response(200, json={"predictions": items})
+        errors = [{"pointer": f"/inputs/{n}/features", "code": "m", "detail": "d"} for n in wrong]
+        problem = {"code": "wrong_input", "detail": "it predicts from rows", "errors": errors[:20]}
+        return httpx.Response(422, json=problem)
+
+    client = Retort("http://x", "k", transport=httpx.MockTransport(handle))
+    with pytest.raises(WrongInput):
+        client.map("churn", ["CCO"] * 50).results()
+    assert len(asked) == 1
+    mixed = client.map("churn", [{"tenure": 1}, "CCO", {"tenure": 2}]).results()
+    assert [item.ok for item in mixed] == [True, False, True]
+
+
 def slow_server():
     now, most, lock = 0, 0, threading.Lock()
     seen = []
 
     def begin(request):
         nonlocal now, most
-        import json
-
         inputs = json.loads(request.content)["inputs"]
         with lock:
             now, most = now + 1, max(most, now + 1)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from retort._sync.io import in_order
 from retort.errors import InvalidRequest
 from retort.inputs import as_inputs
-from retort.learning import chunks_of, refused
+from retort.learning import about_single_inputs, chunks_of, refused
 from retort.predictions import Prediction, Predictions
 from retort.records import Json, ref_of
 
@@ -44,21 +44,30 @@ class Map:
                 yield Prediction(answer)
 
     def _ask(self, inputs: list[Any]) -> list[Json]:
-        """Answers to one chunk. An input that makes the server refuse the whole is found by
-        halving; it alone gets no number.
+        """Answers to one chunk. Inputs that make the server refuse the whole are found by halving;
+        they alone get no number. Raises what is not about single inputs.
         """
-        body = {"model": self._model, "inputs": inputs}
         try:
-            found = self._client.transport.json("POST", "/predictions", json=body)
+            return self._post(inputs)
         except InvalidRequest as error:
-            about_inputs = any(
-                field.get("pointer", "").startswith("/inputs") for field in error.fields
-            )
-            if not about_inputs:
+            if not about_single_inputs(error, inputs):
                 raise
-            if len(inputs) == 1:
-                return refused(inputs, error.detail)
-            middle = len(inputs) // 2
-            return [*self._ask(inputs[:middle]), *self._ask(inputs[middle:])]
+            return self._halved(inputs, error)
+
+    def _halved(self, inputs: list[Any], error: InvalidRequest) -> list[Json]:
+        if len(inputs) == 1:
+            return refused(inputs, error.detail)
+        found: list[Json] = []
+        middle = len(inputs) // 2
+        for half in (inputs[:middle], inputs[middle:]):
+            try:
+                found += self._post(half)
+            except InvalidRequest as wrong:
+                found += self._halved(half, wrong)
+        return found
+
+    def _post(self, inputs: list[Any]) -> list[Json]:
+        body = {"model": self._model, "inputs": inputs}
+        found = self._client.transport.json("POST", "/predictions", json=body)
         answers: list[Json] = found["predictions"]
         return answers
