@@ -4,6 +4,7 @@
 """
 
 import uuid
+from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
@@ -143,6 +144,9 @@ def test_lists_are_lazy_complete_and_filtered(client, dataset, name):
     listed = [job["id"] for job in client.jobs.list(label={"list": name})]
     assert listed == [job["id"] for job in reversed(jobs)]
     assert len(list(client.jobs.list(limit=3))) == 3
+    tomorrow = datetime.now() + timedelta(days=1)  # noqa: DTZ005 - as somebody would write it
+    assert list(client.jobs.list(label={"list": name}, created_after=tomorrow)) == []
+    assert len(list(client.jobs.list(label={"list": name}, created_before=tomorrow))) == 5
     for job in jobs:
         job.wait()
     done = client.jobs.list(label={"list": name}, state="succeeded", kind="featurize")

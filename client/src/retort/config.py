@@ -2,7 +2,7 @@
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from retort.errors import NotConfigured
@@ -11,7 +11,8 @@ from retort.errors import NotConfigured
 @dataclass(frozen=True, kw_only=True)
 class Config:
     url: str
-    api_key: str
+    #: never shown
+    api_key: str = field(repr=False)
     #: where it was found, for messages
     source: str
 

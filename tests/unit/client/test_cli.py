@@ -10,6 +10,7 @@ import pytest
 
 from retort import Retort
 from retort.cli.app import app
+from retort.config import find_config
 from retort.testing import FakeRetort
 
 pytestmark = pytest.mark.req("goal-99")
@@ -263,6 +264,23 @@ def test_names_that_look_like_markup_or_options_survive(shell, tmp_path):
     shown = shell.run("data", "push", "odd.csv", "--target", "[red]y z[/red]", "--yes")
     assert "[red]y z[/red]" in shown.out
     assert next_of(shown.out) == [["train", "odd", "--target", "[red]y z[/red]"]]
+
+
+def test_a_terminal_is_not_driven_by_what_files_contain(shell, tmp_path):
+    (tmp_path / "evil.csv").write_text("smiles,\x1b[2Jy\nCCO,1\nC\x1b]0;x\x07C(,2\nCCC,3\n")
+    shown = shell.run("data", "push", "evil.csv", "--target", "\x1b[2Jy")
+    assert shown.code == 0, shown.err
+    assert "\x1b" not in shown.out + shown.err
+    assert "\x1b" not in shell.run("data", "rejected", "evil").out
+    assert "\x1b" not in shell.run("train", "evil", "--target", "\x1b[3Jn").err
+
+
+def test_a_key_is_never_shown(monkeypatch):
+    monkeypatch.setenv("RETORT_URL", "http://x")
+    monkeypatch.setenv("RETORT_API_KEY", "rt_secret")
+    client = Retort()
+    for shown in (repr(find_config()), repr(client), repr(vars(client)), client.curl.about()):
+        assert "rt_secret" not in shown
 
 
 def test_every_command_takes_json():

@@ -206,7 +206,7 @@ def rejected(
     elif output is not None:
         show.say(f"written to {output}")
     else:
-        show.say(text.rstrip("\n"))
+        show.say(text.replace("\r\n", "\n").rstrip("\n"))
 
 
 @app.command("diff")

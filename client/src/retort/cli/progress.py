@@ -99,7 +99,7 @@ def _lines(client: Retort, job: Job) -> None:
             line = _line(event)
             if line is not None and line[0] != told:
                 told = line[0]
-                show.err.print(f"{job.kind}: {line[1]}", markup=False, soft_wrap=True)
+                show.tell(f"{job.kind}: {line[1]}")
 
 
 def _line(event: Event) -> tuple[Any, str] | None:

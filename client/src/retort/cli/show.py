@@ -1,6 +1,7 @@
 """How things look in a terminal: tables, problems, the next useful command."""
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +18,8 @@ from retort.records import Json
 
 __all__ = ["complain", "figure", "main_metric"]
 
+#: all but line feed and tabulator
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 #: where nobody looks at a screen, lines are not folded
 _WIDE = 250
 out = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
@@ -25,17 +28,17 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 
 def complain(error: RetortError) -> None:
     """What is wrong, in which fields, what to do, and where an operator finds it."""
-    err.print(error.detail, style="red", markup=False, soft_wrap=True)
+    tell(error.detail, "red")
     for field in error.fields[:10]:
-        err.print(f"  {field['pointer']}: {field['detail']}", markup=False, soft_wrap=True)
+        tell(f"  {field['pointer']}: {field['detail']}")
     if len(error.fields) > 10:
-        err.print(f"  and {len(error.fields) - 10} more")
+        tell(f"  and {len(error.fields) - 10} more")
     if error.remedy:
-        err.print(f"→ {error.remedy}", markup=False, soft_wrap=True)
+        tell(f"→ {error.remedy}")
     if error.request_id:
-        err.print(f"  request {error.request_id}", style="dim")
+        tell(f"  request {error.request_id}", "dim")
     if error.page:
-        err.print(f"  {_absolute(error.page)}", style="dim", markup=False, soft_wrap=True)
+        tell(f"  {_absolute(error.page)}", "dim")
 
 
 def _absolute(page: str) -> str:
@@ -50,13 +53,25 @@ def as_json(value: Any) -> None:
     out.print_json(json.dumps(value, default=str))
 
 
+def clean(text: str) -> str:
+    """Without control characters: names and SMILES come from files of anybody, and a terminal obeys
+    escape sequences.
+    """
+    return _CONTROL.sub("\N{REPLACEMENT CHARACTER}", text)
+
+
 def say(text: str) -> None:
     """A line as it is: brackets are no markup, long lines are not folded."""
-    out.print(text, markup=False, soft_wrap=True)
+    out.print(clean(text), markup=False, soft_wrap=True)
+
+
+def tell(text: str, style: str | None = None) -> None:
+    """The same, to stderr."""
+    err.print(clean(text), style=style, markup=False, soft_wrap=True)
 
 
 def warn(text: str) -> None:
-    err.print(f"warning: {text}", style="yellow", markup=False, soft_wrap=True)
+    tell(f"warning: {text}", "yellow")
 
 
 def next_(*commands: Sequence[str]) -> None:
@@ -76,7 +91,7 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> 
 def _cell(cell: Any) -> Any:
     from rich.text import Text
 
-    return Text("" if cell is None else str(cell))
+    return Text("" if cell is None else clean(str(cell)))
 
 
 def listing(items: Sequence[Mapping[str, Any]], columns: Sequence[str], *, plain: bool) -> None:

@@ -1,6 +1,7 @@
 """Jobs of the server in memory: one step further each time that somebody looks."""
 
 import json
+from datetime import datetime
 
 import httpx
 
@@ -147,7 +148,16 @@ def matching(state: State, wanted: Json) -> list[Json]:
         and (wanted.get("labels") or {}).items() <= job["labels"].items()
         and (ids is None or job["id"] in ids)
         and (wanted.get("q") or "") in json.dumps(job)
+        and _created_within(job, wanted)
     ]
+
+
+def _created_within(job: Json, wanted: Json) -> bool:
+    created = datetime.fromisoformat(job["created_at"])
+    after, before = wanted.get("created_after"), wanted.get("created_before")
+    return (after is None or datetime.fromisoformat(after) < created) and (
+        before is None or created < datetime.fromisoformat(before)
+    )
 
 
 @route("GET", "/api/v1/jobs")
