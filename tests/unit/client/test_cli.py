@@ -180,6 +180,13 @@ def test_aliases_go_back_to_the_version_before(trained):
     assert trained.json("models", "names", "mols")[0]["aliases"] == []
 
 
+def test_a_model_is_measured(trained):
+    shown = trained.run("evaluate", "mols")
+    assert re.search(r"y +rmse +\d", shown.out)
+    assert next_of(shown.out) == [["models", "evaluations", "mols"]]
+    assert re.search(r"test +y +rmse +\d", trained.run(*next_of(shown.out)[0]).out)
+
+
 def test_a_model_and_a_report_are_written_to_files(trained, tmp_path):
     assert trained.run("models", "export", "mols", "there").code == 0
     assert {p.name for p in (tmp_path / "there").iterdir()} == {

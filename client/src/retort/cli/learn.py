@@ -53,7 +53,7 @@ def submit(ask: Asked, *, dry_run: bool, detach: bool, as_json: bool) -> Job | N
 
 def _tell_model(client: Retort, job: Job) -> None:
     ref = (job["result"] or {}).get("model_ref")
-    if not ref:
+    if not ref or job.kind not in ("train", "optimize"):
         return
     show.show_model(client.models.get(ref))
     show.next_(("predict", ref, "CCO"), ("models", "promote", ref))

@@ -195,7 +195,14 @@ def evaluate(state: State, job: Json) -> Outcome:
         "fake": True,
     }
     state.evaluations[evaluation["id"]] = evaluation
-    return {"evaluation_id": evaluation["id"], "metrics": evaluation["metrics"], "fake": True}, {}
+    result = {
+        "evaluation_id": evaluation["id"],
+        "model_id": model["id"],
+        "model_ref": model["ref"],
+        **{name: evaluation[name] for name in ("dataset_id", "part", "metrics", "baseline")},
+        "fake": True,
+    }
+    return result, {}
 
 
 def predict(state: State, job: Json) -> Outcome:
