@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+from tests.contract.test_parity import COMING
 from tests.support.molecules import DATA
 
 pytestmark = pytest.mark.req("goal-99", "S0-28")
@@ -113,6 +114,8 @@ def test_many_jobs_are_counted_before_they_are_changed(shell, trained):
 @pytest.mark.req("goal-12")
 def test_logs_are_read_and_searched(shell, trained):
     (job,) = shell.json("jobs", "ls", "--label", "suite=shell", "--limit", "1")
+    if "GET /api/v1/jobs/{}/logs" in COMING:
+        pytest.skip("the route is not served yet; test_parity.py notices when it is")
     out, _ = shell.run("jobs", "logs", job["id"])
     assert out.strip()
     word = out.split()[-1]
@@ -145,7 +148,7 @@ def test_the_doctor_finds_nothing_to_mend(shell):
     assert not [finding for finding in found.values() if finding["state"] == "fail"]
 
 
-def test_a_model_is_measured_on_another_file(shell, trained):
+def test_a_model_is_measured_on_its_test_rows(shell, trained):
     out, _ = shell.run("evaluate", "fs", "--bootstrap", "50")
     assert re.search(r"expt +rmse +\d+\.\d+ \[", out)
     assert next_of(out) == [["models", "evaluations", "fs"]]
