@@ -99,9 +99,9 @@ class Conflict(InvalidRequest):
 
 
 class PayloadTooLarge(InvalidRequest):
-    """413."""
+    """413: larger than this installation takes, packed or unpacked."""
 
-    codes = ("payload_too_large",)
+    codes = ("payload_too_large", "too_many_rows", "compression_ratio")
 
 
 class Unavailable(RetortError):
@@ -209,7 +209,16 @@ class EmptyFile(InvalidRequest):
 class UnreadableFile(InvalidRequest):
     """No reader can make sense of the bytes."""
 
-    codes = ("not_a_table", "damaged_file", "no_header")
+    codes: ClassVar[tuple[str, ...]] = (
+        *("not_a_table", "damaged_file", "unsupported_format", "wrong_format", "unknown_sheet"),
+        "too_many_columns",
+    )
+
+
+class UnreadableArchive(UnreadableFile):
+    """A zip that does not stand for one file: several, none, nested, or with a password."""
+
+    codes = ("archive_members", "nested_archive", "encrypted_archive")
 
 
 class HashMismatch(InvalidRequest):
