@@ -3,6 +3,7 @@
 import re
 from collections.abc import Sequence
 
+from app.core.settings import get_settings
 from app.datasets.numbers import is_number
 
 _SAMPLE = 50
@@ -33,8 +34,12 @@ def parse_rate(values: Sequence[str]) -> float:
 
     quiet()
     sample = values[:_SAMPLE]
+    # of millions of characters RDKit's parser takes minutes
+    limit = get_settings().max_smiles_length
     read = [
-        not is_number(value) and Chem.MolFromSmiles(value, sanitize=False) is not None
+        len(value) <= limit
+        and not is_number(value)
+        and Chem.MolFromSmiles(value, sanitize=False) is not None
         for value in sample
     ]
     return sum(read) / len(read) if read else 0.0

@@ -83,7 +83,7 @@ def _check_rows_apart(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> None:
                         remedy="Save the sheet as CSV and upload that.",
                     )
                 tail = text[-_OVERLAP:]
-    except (*DAMAGE, zipfile.error) as error:
+    except DAMAGE as error:
         raise _damaged() from error
 
 

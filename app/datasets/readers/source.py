@@ -5,6 +5,7 @@ what was sent (a decompression bomb; DEFLATE itself allows 1032 times).
 """
 
 import gzip
+import io
 import shutil
 import tempfile
 import zipfile
@@ -29,6 +30,8 @@ _MAX_RATIO = 250
 #: less than this is no bomb, whatever the ratio
 _RATIO_FROM = 64 * 1024 * 1024
 _READ = 1024 * 1024
+#: the last bytes of a gzip file state the size of what it unfolds to
+_ISIZE_BYTES = 4
 
 
 class Readable(Protocol):
@@ -85,6 +88,11 @@ def open_source(
 
 
 def _gzipped(raw: IO[bytes], name: str, settings: Settings, opened: ExitStack) -> Source:
+    size = raw.seek(0, io.SEEK_END)
+    raw.seek(max(0, size - _ISIZE_BYTES))
+    stated = int.from_bytes(raw.read(_ISIZE_BYTES), "little")
+    raw.seek(0)
+    _check_ratio(stated, size)  # it may lie: what really comes out is counted too
     unzipped = opened.enter_context(gzip.GzipFile(fileobj=raw))
     stream = _Unfolded(cast("BinaryIO", unzipped), settings.max_decompressed_bytes, raw.tell)
     head = _head(stream)
@@ -101,6 +109,7 @@ def _zipped(archive: zipfile.ZipFile, settings: Settings, opened: ExitStack) -> 
     except (zipfile.BadZipFile, NotImplementedError, ValueError, OSError) as error:
         raise _damaged(error) from error
     used = max(1, member.compress_size)
+    _check_ratio(member.file_size, used)
     stream = _Unfolded(cast("BinaryIO", inner), settings.max_decompressed_bytes, lambda: used)
     head = _head(stream)
     if head.startswith(GZIP) or (head.startswith(ZIP) and not _xl(head)):
@@ -153,10 +162,14 @@ class _Unfolded:
         self._out += len(data)
         if self._out > self._limit:
             raise PayloadTooLarge("the file unfolds to more bytes than allowed")
-        if self._out > _RATIO_FROM and self._out > _MAX_RATIO * self._used():
-            raise InvalidInput(
-                f"the file unfolds to more than {_MAX_RATIO} times its size",
-                code="compression_ratio",
-                remedy="Upload it uncompressed, or in parts, if it is real data.",
-            )
+        _check_ratio(self._out, self._used())
         return data
+
+
+def _check_ratio(out: int, used: int) -> None:
+    if out > _RATIO_FROM and out > _MAX_RATIO * used:
+        raise InvalidInput(
+            f"the file unfolds to more than {_MAX_RATIO} times its size",
+            code="compression_ratio",
+            remedy="Upload it uncompressed, or in parts, if it is real data.",
+        )

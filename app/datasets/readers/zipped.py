@@ -2,6 +2,7 @@
 
 import struct
 import zipfile
+import zlib
 from pathlib import Path
 
 from app.core.errors import InvalidInput
@@ -18,6 +19,7 @@ _JUNK = frozenset({"thumbs.db", "desktop.ini"})
 #: what zipfile raises for archives that were damaged
 DAMAGE = (
     zipfile.BadZipFile,
+    zlib.error,
     ValueError,
     struct.error,
     NotImplementedError,

@@ -1,0 +1,91 @@
+"""Ingests mutants one after the other in a process of its own; a line of JSON for each.
+
+`python -m tests.mutated.ingesting <first seed> <stop>`; the servers come from the environment.
+"""
+
+import csv
+import io
+import json
+import resource
+import sys
+import time
+import traceback
+from typing import Any
+
+from app.core.errors import RetortError
+from app.core.work import SilentContext
+from app.datasets.params import IngestParams
+from app.datasets.records import create_dataset
+from app.db.base import DEFAULT_PROJECT_ID
+from app.db.datasets import DatasetRow
+from app.db.files import FileRow
+from app.ingestion import service
+from app.resources import Resources, get_resources
+from tests.mutated.mutator import Mutant, mutant
+from tests.support.inprocess import run_fan_out
+
+#: rows are refused by design here; what is asked is that each is accounted for
+_OPTIONS = {"max_bad_fraction": 1.0}
+
+
+def ingest(resources: Resources, made: Mutant) -> dict[str, Any]:
+    """What became of it: counts, or the problem."""
+    resources.storage.write("uploads/mutant", made.content)
+    with resources.database.session() as session:
+        file = FileRow(
+            name=made.name or "f",
+            media_type="application/octet-stream",
+            size=len(made.content),
+            sha256="0" * 64,
+            storage_key="uploads/mutant",
+        )
+        session.add(file)
+        session.flush()
+        row = create_dataset(
+            session,
+            project_id=DEFAULT_PROJECT_ID,
+            name="mutant",
+            file_id=file.id,
+            job_id=None,
+            created_by="t",
+        )
+        params = IngestParams(
+            file_id=file.id, name="mutant", dataset_id=row.id, **_OPTIONS, **made.options
+        )
+    context = SilentContext(project_id=DEFAULT_PROJECT_ID)
+    try:
+        outcome = run_fan_out(service, resources, context, params)
+    except RetortError as error:
+        return {"problem": error.problem()}
+    with resources.database.session() as session:
+        outcome.commit(session)
+    with resources.database.session() as session:
+        folder = session.get_one(DatasetRow, row.id).manifest_key.rpartition("/")[0]
+    text = resources.storage.read(f"{folder}/rejected.csv").decode()
+    lines = list(csv.DictReader(io.StringIO(text, newline="")))
+    resources.storage.delete(f"work/{context.job_id}")
+    return {"counts": outcome.result, "rejected": [line["reason"] for line in lines]}
+
+
+def peak() -> int:
+    """Bytes that this process held at most so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def main(first: int, stop: int) -> None:
+    resources = get_resources()
+    csv.field_size_limit(1 << 30)
+    for seed in range(first, stop):
+        made = mutant(seed)
+        before, started = peak(), time.monotonic()
+        try:
+            told = ingest(resources, made)
+        except Exception:  # noqa: BLE001 - that is what is looked for
+            told = {"trace": traceback.format_exc()}
+        told |= {"seed": seed, "name": made.name, "how": made.how, "grown": peak() - before}
+        told |= {"seconds": round(time.monotonic() - started, 3), "peak": peak()}
+        print(json.dumps(told), flush=True)
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]), int(sys.argv[2]))
