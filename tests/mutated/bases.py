@@ -82,7 +82,7 @@ def _formats(base: Base) -> list[Base]:
 
 
 def _sdf(name: str) -> Base:
-    text = gzip.open(DATA / f"{name}.gz", "rt").read()
+    text = gzip.decompress((DATA / f"{name}.gz").read_bytes()).decode()
     records = text.split("$$$$\n")[:_RECORDS]
     return Base(name, "".join(f"{record}$$$$\n" for record in records).encode())
 

@@ -7,8 +7,8 @@ PROBLEMS = (
         code="empty_file",
         title="The file is empty",
         category="invalid",
-        cause="The file has no bytes, or only blanks and line ends.",
-        remedy="Upload a table or SDF file with rows.",
+        cause="The file has no bytes, or only blanks, line ends, empty cells or empty sheets.",
+        remedy="Upload a file with a header and rows.",
     ),
     ProblemType(
         code="path_not_allowed",
@@ -25,16 +25,18 @@ PROBLEMS = (
         code="not_a_table",
         title="The file is not a table",
         category="invalid",
-        cause="The file is binary and of no format that is read.",
-        remedy="Export it as CSV (UTF-8) or SDF; gzip is welcome.",
+        cause="The file is binary (it holds NUL bytes), a web page, or JSON that is neither lines "
+        "of objects nor an array of objects.",
+        remedy="Export it as CSV, Excel (.xlsx), Parquet, SMILES, SDF, mol2 or JSON lines.",
     ),
     ProblemType(
         code="damaged_file",
         title="The file is damaged",
         category="invalid",
-        cause="The compressed stream ends too early or its checksum is wrong, or the text stops "
-        "being a table at the named row (an open quote, a cell of many megabytes).",
-        remedy="Compress or export it again and upload it; check quotes near the named row.",
+        cause="The compressed stream ends too early or its checksum is wrong, a workbook "
+        "or Parquet file cannot be opened, or the text stops being a table at the named line (an "
+        "open quote, a cell, line or record of many megabytes).",
+        remedy="Compress or export it again and upload it; check quotes near the named line.",
     ),
     ProblemType(
         code="unsupported_format",

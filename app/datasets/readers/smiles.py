@@ -5,6 +5,7 @@ from itertools import chain, islice
 
 from app.core.errors import InvalidInput
 from app.core.settings import Settings
+from app.datasets.numbers import is_number
 from app.datasets.readers.smiles_text import reads_as_smiles
 from app.datasets.readers.source import Source
 from app.datasets.readers.table import MAX_CELL, Options, SourceRow, Table, check_rows
@@ -14,7 +15,9 @@ _SAMPLE = 200
 
 
 def read(source: Source, options: Options) -> Table:
-    """Columns `smiles` and, where a line has more, `name`; a header line gives its own names."""
+    """Columns `smiles` and, where lines have more, `name` (`value` of numbers); a header line gives
+    its own names.
+    """
     lines = Lines(source)
     used = (_cut(line) for line in lines if line.strip() and not line.startswith("#"))
     head = list(islice(used, _SAMPLE))
@@ -27,6 +30,8 @@ def read(source: Source, options: Options) -> Table:
         given, head = head[0], head[1:]
         columns = [given[0], given[1] or "name"]
         columns[1] += "_2" if columns[1] == columns[0] else ""
+    elif all(is_number(name) for _, name in head):
+        columns[1] = "value"
     if not any(name for _, name in head):
         columns = columns[:1]
     return Table(

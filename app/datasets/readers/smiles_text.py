@@ -47,6 +47,8 @@ def is_smiles_text(lines: Sequence[str], *, named: bool) -> bool:
     if named:
         return True
     separated = sum("\t" in row for row in rows)
+    if separated and all(_NUMBER.fullmatch(row.split()[-1]) for row in rows):
+        return False  # a table of a structure and a value
     return with_name >= _MIN_SHARE * len(rows) and (separated == 0 or _no_header(used[0]))
 
 
