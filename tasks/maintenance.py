@@ -60,7 +60,9 @@ def clean_up() -> None:
     if not _due("clean_up", CLEAN_UP_SECONDS):
         return
     resources = get_resources()
-    removed = clean_up_rows(resources.database, resources.storage)
+    removed = clean_up_rows(
+        resources.database, resources.storage, log_days=resources.settings.log_days
+    )
     removed |= clean_up_uploads(resources.database, resources.storage)
     removed["unseen_blobs"] = remove_unseen(resources.database, resources.storage)
     logger.info("clean-up: %s", removed)

@@ -13,6 +13,7 @@ from app.core.requests import RequestModel
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.db.database import Database
 from app.jobs import chunks as chunk_store
+from app.jobs.attempt_log import attempt_log
 from app.jobs.claim import Owner, claim_finalize, claim_job
 from app.jobs.context import ChunkContext, Drained, JobContext
 from app.jobs.finish import (
@@ -23,6 +24,7 @@ from app.jobs.finish import (
     put_back,
     succeed,
 )
+from app.jobs.log_store import Run as LoggedRun
 from app.jobs.model import Chunk, Job
 from app.jobs.outages import is_outage
 from app.jobs.store import get_job
@@ -77,6 +79,16 @@ def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
     if chunk is None:
         logger.info("chunk %s of job %s: nothing to do", number, job_id)
         return number
+    log = LoggedRun(job_id=chunk.job_id, attempt=chunk.job_attempt, chunk=number)
+    with attempt_log(resources.database, settings, log):
+        _work_on_chunk(resources, chunk, run)
+    return number
+
+
+def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> None:
+    settings = resources.settings
+    name = f"chunk {chunk.chunk} of job {chunk.job_id}"
+    logger.info("%s starts: %d to %d", name, chunk.spec.start_row, chunk.spec.stop_row)
     try:
         with ChunkContext(
             resources.database,
@@ -88,9 +100,9 @@ def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
             params = _params(chunk.kind, chunk.params)
             result = run(resources, context, params, chunk.spec)
         _stored(lambda: chunk_store.finish_chunk(resources.database, chunk, result))
+        logger.info("%s succeeded", name)
     except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_chunk
         _end_chunk(resources, chunk, error)
-    return number
 
 
 def run_finalize(job_id: str, finalize: Finalize) -> None:
@@ -127,33 +139,43 @@ def _claimed(job_id: str, step: Step) -> None:
 
 
 def _work(resources: Resources, job: Job, step: Step) -> None:
-    settings = resources.settings
-    logger.info("job %s (%s) attempt %d starts", job.id, job.kind, job.attempt)
+    run = LoggedRun(job_id=job.id, attempt=job.attempt)
+    with attempt_log(resources.database, resources.settings, run):
+        logger.info("job %s (%s) attempt %d starts", job.id, job.kind, job.attempt)
+        _run_and_end(resources, job, step)
+
+
+def _run_and_end(resources: Resources, job: Job, step: Step) -> None:
     try:
-        with JobContext(
-            resources.database,
-            job,
-            lease_seconds=settings.lease_seconds,
-            interval=settings.heartbeat_seconds,
-            draining=draining.is_draining,
-        ) as context:
+        with _job_context(resources, job) as context:
             context.raise_if_cancelled()
             outcome = step(resources, context, _params(job.kind, job.params))
             if outcome is None:
+                logger.info("job %s was divided; its chunks run", job.id)
                 return
             context.flush()
         ready = _stored(lambda: succeed(resources.database, job, outcome))
     except Drained:
         logger.info("job %s goes back to its queue: the worker is shutting down", job.id)
         _stored(lambda: put_back(resources.database, job))
-        return
     except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_job
-        ready = _end_job(resources, job, error)
+        _publish(_end_job(resources, job, error))
+        _forget_ended_work(resources, job)
     else:
         logger.info("job %s succeeded", job.id)
-        ready = [*ready, *_filled(resources, job)]
-    _publish(ready)
-    _forget_work(resources, job)
+        _publish(ready)
+        _publish(_filled(resources, job))
+        _forget_work(resources, job)
+
+
+def _job_context(resources: Resources, job: Job) -> JobContext:
+    return JobContext(
+        resources.database,
+        job,
+        lease_seconds=resources.settings.lease_seconds,
+        interval=resources.settings.heartbeat_seconds,
+        draining=draining.is_draining,
+    )
 
 
 def _filled(resources: Resources, job: Job) -> list[Job]:
@@ -170,12 +192,23 @@ def _filled(resources: Resources, job: Job) -> list[Job]:
 def _forget_work(resources: Resources, job: Job) -> None:
     """Parts and checkpoints of a job that has ended; what stays is found by `retort.clean_up`."""
     try:
-        if get_job(resources.database, job.project_id, job.id).is_terminal:
-            resources.storage.delete(f"work/{job.id}/")
+        resources.storage.delete(f"work/{job.id}/")
     except Exception as error:
         if not is_outage(error):
             raise
         logger.warning("work files of job %s stay for now: %s", job.id, error)
+
+
+def _forget_ended_work(resources: Resources, job: Job) -> None:
+    """After a run that did not succeed: the job may be tried again, or be another worker's."""
+    try:
+        ended = get_job(resources.database, job.project_id, job.id).is_terminal
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        return
+    if ended:
+        _forget_work(resources, job)
 
 
 def _end_job(resources: Resources, job: Job, error: Exception) -> list[Job]:

@@ -154,7 +154,12 @@ def job_json(job: Job) -> dict[str, Any]:
     body = {name: getattr(job, name) for name in _PLAIN}
     body["cancel_requested"] = job.cancel_requested_at is not None
     link = f"/api/v1/jobs/{job.id}"
-    body["links"] = {"self": link, "events": f"{link}/events", "artifacts": f"{link}/artifacts"}
+    body["links"] = {
+        "self": link,
+        "events": f"{link}/events",
+        "logs": f"{link}/logs",
+        "artifacts": f"{link}/artifacts",
+    }
     return body
 
 

@@ -119,6 +119,11 @@ class Settings(BaseSettings):
     max_waiting_jobs: int = Field(default=10_000, ge=1)
     #: A task that runs longer is killed by Celery (seconds)
     hard_time_limit: int = Field(default=6 * 3600, ge=1)
+    #: Lines of log that are kept of one attempt of a job, and bytes of each
+    max_log_lines: int = Field(default=2_000, ge=10)
+    max_log_line_bytes: int = Field(default=8_000, ge=100)
+    #: Logs of jobs are removed after so many days
+    log_days: int = Field(default=30, ge=1)
     interactive_timeout_seconds: float = Field(default=20.0, gt=0)
     feature_cache_ttl_seconds: int = Field(default=7 * 86_400, ge=1)
 

@@ -1,14 +1,15 @@
-"""Removing what nobody can see any more: old idempotency keys, work files of ended jobs."""
+"""Removing what nobody needs any more: old idempotency keys, old logs, work of ended jobs."""
 
 from uuid import UUID
 
 from app.db.database import Database
+from app.jobs.log_store import delete_old_lines
 from app.jobs.states import TERMINAL
 from app.storage.base import Storage
 
 
-def clean_up(db: Database, storage: Storage) -> dict[str, int]:
-    """How many keys and blobs were removed."""
+def clean_up(db: Database, storage: Storage, *, log_days: int = 30) -> dict[str, int]:
+    """How many keys, lines of log and blobs were removed."""
     with db.cursor() as cursor:
         cursor.execute("DELETE FROM idempotency_keys WHERE expires_at < now()")
         keys = cursor.rowcount
@@ -16,6 +17,7 @@ def clean_up(db: Database, storage: Storage) -> dict[str, int]:
     ended = _ended(db, owners)
     return {
         "idempotency_keys": keys,
+        "log_lines": delete_old_lines(db, days=log_days),
         "work_blobs": sum(storage.delete(f"work/{owner}/") for owner in sorted(ended)),
     }
 

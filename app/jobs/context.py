@@ -93,6 +93,13 @@ class _Context:
     def __init__(self, db: Database, *, interval: float, draining: Callable[[], bool]) -> None:
         self._db = db
         self._heart = HeartbeatThread(self._pulse, interval=interval, draining=draining)
+        self._stage = ""
+
+    def _enter_stage(self, stage: str, message: str) -> None:
+        """Told once in the log, for whoever reads it later."""
+        if stage and stage != self._stage:
+            logger.info("stage %s%s", stage, message and f": {message}")
+            self._stage = stage
 
     def _pulse(self) -> Pulse:
         raise NotImplementedError
@@ -154,6 +161,7 @@ class JobContext(_Context):
         message: str = "",
         **extra: Any,
     ) -> None:
+        self._enter_stage(stage, message)
         self._progress = {
             "done": done,
             "total": total,
@@ -166,6 +174,7 @@ class JobContext(_Context):
         self._heart.news = True
 
     def warn(self, code: str, detail: str) -> None:
+        logger.warning("%s: %s", code, detail)
         self._warnings.append({"code": code, "detail": detail})
         self._heart.news = True
 
@@ -235,9 +244,12 @@ class ChunkContext(_Context):
         message: str = "",
         **extra: Any,
     ) -> None:
-        """Not written: the job's progress counts ended chunks."""
+        """Not written but to the log: the job's progress counts ended chunks."""
+        del done, total, unit, extra
+        self._enter_stage(stage, message)
 
     def warn(self, code: str, detail: str) -> None:
+        logger.warning("%s: %s", code, detail)
         self.event("message", {"level": "warning", "code": code, "detail": detail})
 
     def event(self, type_: str, data: dict[str, Any]) -> None:

@@ -53,7 +53,7 @@ class JobFilter:
             if name in values:
                 values[name] = list(values[name])
         if self.q is not None:
-            values["q"] = f"%{_literal(self.q)}%"
+            values["q"] = like(self.q)
         conditions = ["project_id = %(project_id)s", *(_CONDITIONS[name] for name in given)]
         return " AND ".join(conditions), values
 
@@ -78,6 +78,7 @@ def _plain(value: Any) -> Any:
     return [str(one) for one in value] if isinstance(value, tuple) else str(value)
 
 
-def _literal(text: str) -> str:
-    """For LIKE: what a person typed stands for itself."""
-    return text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+def like(text: str) -> str:
+    """The pattern of LIKE for anything that holds `text`, which stands for itself."""
+    literal = text.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
+    return f"%{literal}%"

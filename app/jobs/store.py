@@ -93,7 +93,8 @@ def list_events(
 def list_attempts(db: Database, job_id: UUID) -> list[dict[str, Any]]:
     with db.cursor() as cursor:
         cursor.execute(
-            "SELECT attempt, worker, started_at, ended_at, outcome, error FROM job_attempts"
+            "SELECT attempt, worker, started_at, ended_at, outcome, error, cpu_seconds,"
+            " peak_memory_bytes FROM job_attempts"
             " WHERE job_id = %s ORDER BY attempt",
             (job_id,),
         )
