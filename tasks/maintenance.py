@@ -61,7 +61,10 @@ def clean_up() -> None:
         return
     resources = get_resources()
     removed = clean_up_rows(
-        resources.database, resources.storage, log_days=resources.settings.log_days
+        resources.database,
+        resources.storage,
+        log_days=resources.settings.log_days,
+        retry_days=resources.settings.retry_days,
     )
     removed |= clean_up_uploads(resources.database, resources.storage)
     removed["unseen_blobs"] = remove_unseen(resources.database, resources.storage)

@@ -31,9 +31,10 @@ from app.jobs.store import get_job
 from app.kinds import KINDS
 from app.kinds.deferred import fill_ready
 from app.resources import Resources, get_resources
+from app.storage import keys
 from workers import draining
 from workers.bootsteps import WORKER_VARIABLE
-from workers.dispatch import send_chord, send_job
+from workers.dispatch import send_chord, send_finalize, send_job
 
 logger = logging.getLogger(__name__)
 
@@ -56,17 +57,43 @@ def run_plan(job_id: str, plan: Plan, finalize: Finalize) -> None:
     """A divided kind: plan, then a chord of chunks; with nothing to divide, finalize at once."""
 
     def step(resources: Resources, context: JobContext, params: Any) -> Outcome | None:
-        fan_out = plan(resources, context, params)
-        if not fan_out.chunks:
-            return finalize(resources, context, params, [])
-        context.flush()
-        settings = resources.settings
-        limit = chunk_store.TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
-        numbers = chunk_store.fan_out(resources.database, context.job, fan_out, limit)
-        _send(lambda celery: send_chord(celery, context.job, numbers))
+        numbers = _kept_division(resources, context.job)
+        if numbers is None:
+            fan_out = plan(resources, context, params)
+            if not fan_out.chunks:
+                return finalize(resources, context, params, [])
+            context.flush()
+            numbers = _divide(resources, context.job, fan_out)
+        _send_division(context.job, numbers)
         return None
 
     _claimed(job_id, step)
+
+
+def _divide(resources: Resources, job: Job, plan: FanOut) -> list[int]:
+    settings = resources.settings
+    limit = chunk_store.TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
+    resources.storage.write(keys.division(job.id, job.attempt), b"")
+    return chunk_store.fan_out(resources.database, job, plan, limit)
+
+
+def _kept_division(resources: Resources, job: Job) -> list[int] | None:
+    """Of a job that a person retried: the chunks that have no answer yet, when what the others
+    have made is still there; else None, and all is planned anew.
+    """
+    planned_in = chunk_store.planned_in(resources.database, job)
+    if planned_in is None or not resources.storage.exists(keys.division(job.id, planned_in)):
+        return None
+    numbers = chunk_store.resume(resources.database, job)
+    logger.info("job %s goes on: %d chunks had no answer", job.id, len(numbers))
+    return numbers
+
+
+def _send_division(job: Job, numbers: list[int]) -> None:
+    if numbers:
+        _send(lambda celery: send_chord(celery, job, numbers))
+    else:
+        _send(lambda celery: send_finalize(celery, job))
 
 
 def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
@@ -118,7 +145,8 @@ def run_finalize(job_id: str, finalize: Finalize) -> None:
         logger.info("job %s: nothing to finalize", job_id)
         return
     results = chunk_store.chunk_results(resources.database, job.id)
-    _work(resources, job, lambda r, c, p: finalize(r, c, p, results))
+    planned_in = chunk_store.planned_in(resources.database, job)
+    _work(resources, job, lambda r, c, p: finalize(r, c, p, results), plan_attempt=planned_in)
 
 
 Step = Callable[[Resources, JobContext, Any], Outcome | None]
@@ -138,16 +166,16 @@ def _claimed(job_id: str, step: Step) -> None:
     _work(resources, job, step)
 
 
-def _work(resources: Resources, job: Job, step: Step) -> None:
+def _work(resources: Resources, job: Job, step: Step, *, plan_attempt: int | None = None) -> None:
     run = LoggedRun(job_id=job.id, attempt=job.attempt)
     with attempt_log(resources.database, resources.settings, run):
         logger.info("job %s (%s) attempt %d starts", job.id, job.kind, job.attempt)
-        _run_and_end(resources, job, step)
+        _run_and_end(resources, job, step, plan_attempt)
 
 
-def _run_and_end(resources: Resources, job: Job, step: Step) -> None:
+def _run_and_end(resources: Resources, job: Job, step: Step, plan_attempt: int | None) -> None:
     try:
-        with _job_context(resources, job) as context:
+        with _job_context(resources, job, plan_attempt) as context:
             context.raise_if_cancelled()
             outcome = step(resources, context, _params(job.kind, job.params))
             if outcome is None:
@@ -168,13 +196,14 @@ def _run_and_end(resources: Resources, job: Job, step: Step) -> None:
         _forget_work(resources, job)
 
 
-def _job_context(resources: Resources, job: Job) -> JobContext:
+def _job_context(resources: Resources, job: Job, plan_attempt: int | None) -> JobContext:
     return JobContext(
         resources.database,
         job,
         lease_seconds=resources.settings.lease_seconds,
         interval=resources.settings.heartbeat_seconds,
         draining=draining.is_draining,
+        plan_attempt=plan_attempt,
     )
 
 
@@ -200,7 +229,11 @@ def _forget_work(resources: Resources, job: Job) -> None:
 
 
 def _forget_ended_work(resources: Resources, job: Job) -> None:
-    """After a run that did not succeed: the job may be tried again, or be another worker's."""
+    """After a run that did not succeed: the job may be tried again, or be another worker's. What
+    chunks have made stays for a retry by hand, until `retort.clean_up` removes it.
+    """
+    if job.fanned_out_at is not None:
+        return
     try:
         ended = get_job(resources.database, job.project_id, job.id).is_terminal
     except Exception as error:

@@ -122,6 +122,8 @@ class Settings(BaseSettings):
     #: Lines of log that are kept of one attempt of a job, and bytes of each
     max_log_lines: int = Field(default=2_000, ge=10)
     max_log_line_bytes: int = Field(default=8_000, ge=100)
+    #: For so many days what the chunks of a failed job have made is kept, for a retry of the others
+    retry_days: int = Field(default=7, ge=0)
     #: Logs of jobs are removed after so many days
     log_days: int = Field(default=30, ge=1)
     interactive_timeout_seconds: float = Field(default=20.0, gt=0)

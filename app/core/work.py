@@ -62,7 +62,8 @@ class ChunkResult:
 
 
 class WorkContext(Protocol):
-    """`attempt` is the job's, for chunks too, so that plan, chunks and finalize share one folder.
+    """`attempt` is the job's, for chunks too. What a plan leaves for chunks and finalize lies in
+    the folder of `plan_attempt`: the same, unless a person retried what had failed of a division.
 
     Guarantees: `progress`, `warn` and `event` never raise for an outage; progress is throttled,
     so calling it for every row is cheap. `raise_if_cancelled` is cheap too (no I/O).
@@ -74,6 +75,8 @@ class WorkContext(Protocol):
     def project_id(self) -> UUID: ...
     @property
     def attempt(self) -> int: ...
+    @property
+    def plan_attempt(self) -> int: ...
 
     def progress(
         self,
@@ -104,6 +107,7 @@ class SilentContext:
         self.job_id = new_id()
         self.project_id = project_id or new_id()
         self.attempt = attempt
+        self.plan_attempt = attempt
         self.told: list[dict[str, Any]] = []
         self.warnings: list[tuple[str, str]] = []
         self.events: list[tuple[str, dict[str, Any]]] = []

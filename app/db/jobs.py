@@ -138,6 +138,8 @@ class JobChunkRow(Base):
     root: Mapped[int]
     #: what the kind needs to find its part (blob key, trial number)
     source: Mapped[Json]
+    #: the job's attempt that made this division, in whose folder the parts lie
+    planned_in: Mapped[int | None]
     #: rows [start, stop) of the source; a chunk that crashes twice is halved until one row is left
     start_row: Mapped[int] = mapped_column(server_default=text("0"))
     stop_row: Mapped[int] = mapped_column(server_default=text("1"))

@@ -74,7 +74,7 @@ def run_chunk(
     """Standardize the chunk's rows and read their targets."""
     del params
     storage = resources.storage
-    layout = Layout.load(storage, context.job_id, context.attempt)
+    layout = Layout.load(storage, context.job_id, context.plan_attempt)
     staged = Staged(
         molecules=layout.structure is not None,
         values=_with_role(layout, "target", "feature"),
@@ -107,7 +107,7 @@ def finalize(
     results: Sequence[ChunkResult],
 ) -> Outcome:
     storage = resources.storage
-    layout = Layout.load(storage, context.job_id, context.attempt)
+    layout = Layout.load(storage, context.job_id, context.plan_attempt)
     dataset_id = _dataset_id(params)
 
     def key(name: str) -> str:

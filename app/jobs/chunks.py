@@ -22,8 +22,8 @@ QUEUE_OF: LiteralString = (
 
 _INSERT: LiteralString = (
     "INSERT INTO job_chunks"
-    " (job_id, chunk, root, source, start_row, stop_row, time_limit_seconds, dispatched_at)"
-    " VALUES (%s, %s, %s, %s, %s, %s, %s, now())"
+    " (job_id, chunk, root, source, start_row, stop_row, time_limit_seconds, planned_in,"
+    " dispatched_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now())"
 )
 
 _CLAIM: LiteralString = """
@@ -37,7 +37,9 @@ WHERE c.job_id = %(job_id)s AND c.chunk = %(chunk)s AND c.state = 'queued'
   AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
   AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
 RETURNING c.job_id, c.chunk, c.source, c.start_row, c.stop_row, c.attempt, c.claim_token,
-          j.project_id, j.kind, j.params, j.attempt AS job_attempt
+          j.project_id, j.kind, j.params, j.attempt AS job_attempt, coalesce((
+              SELECT max(p.planned_in) FROM job_chunks p WHERE p.job_id = c.job_id
+          ), j.attempt) AS planned_in
 """
 
 _PROGRESS: LiteralString = """
@@ -86,16 +88,8 @@ def fan_out(db: Database, job: Job, plan: FanOut, limit: TimeLimit) -> list[int]
 
     Raises LeaseLost when the job is not ours any more.
     """
-    progress = {"unit": plan.unit, "stage": "chunks", "message": ""}
     with db.cursor() as cursor:
-        cursor.execute(
-            "UPDATE jobs SET fanned_out_at = now(), claim_token = NULL, lease_expires_at = NULL,"
-            " progress = %(progress)s, dispatched_at = now()"
-            " WHERE id = %(id)s AND claim_token = %(token)s AND state = 'running' RETURNING id",
-            {"id": job.id, "token": job.claim_token, "progress": Jsonb(progress)},
-        )
-        if cursor.fetchone() is None:
-            raise LeaseLost(f"job {job.id} is not ours any more")
+        _leave_to_chunks(cursor, job, {"unit": plan.unit, "stage": "chunks", "message": ""})
         cursor.execute("DELETE FROM job_chunks WHERE job_id = %s", (job.id,))
         cursor.executemany(
             _INSERT,
@@ -103,12 +97,61 @@ def fan_out(db: Database, job: Job, plan: FanOut, limit: TimeLimit) -> list[int]
                 (
                     *(job.id, number, number, Jsonb(spec.source), spec.start_row, spec.stop_row),
                     limit.of(spec.stop_row - spec.start_row) if plan.unit == "row" else None,
+                    job.attempt,
                 )
                 for number, spec in enumerate(plan.chunks)
             ],
         )
         _tell_progress(cursor, job.id)
     return list(range(len(plan.chunks)))
+
+
+def resume(db: Database, job: Job) -> list[int]:
+    """Instead of a new division: keep the one of an earlier attempt, with the chunks that have
+    succeeded, and queue the others again; their numbers. None is left when only the last step
+    had failed.
+
+    Raises LeaseLost when the job is not ours any more.
+    """
+    with db.cursor() as cursor:
+        _leave_to_chunks(cursor, job, {"stage": "chunks", "message": ""})
+        cursor.execute(
+            "UPDATE job_chunks SET state = 'queued', attempt = 0, crash_count = 0, error = NULL,"
+            " result = NULL, claim_token = NULL, lease_expires_at = NULL, run_at = NULL,"
+            " started_at = NULL, finished_at = NULL, dispatched_at = now(), dispatch_count = 1"
+            " WHERE job_id = %s AND state NOT IN ('succeeded', 'split') RETURNING chunk",
+            (job.id,),
+        )
+        numbers = sorted(row["chunk"] for row in cursor.fetchall())
+        cursor.execute(
+            "UPDATE jobs SET progress = progress || jsonb_build_object('unit', CASE WHEN EXISTS ("
+            "SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id AND time_limit_seconds IS NOT NULL"
+            ") THEN 'row' ELSE 'trial' END) WHERE id = %s",
+            (job.id,),
+        )
+        _tell_progress(cursor, job.id)
+    return numbers
+
+
+def planned_in(db: Database, job: Job) -> int | None:
+    """The attempt that divided the job; None when none did (or the engine of a release that did
+    not write it down).
+    """
+    with db.cursor() as cursor:
+        cursor.execute("SELECT max(planned_in) AS n FROM job_chunks WHERE job_id = %s", (job.id,))
+        row = cursor.fetchone()
+    return row["n"] if row else None
+
+
+def _leave_to_chunks(cursor: Cursor, job: Job, progress: dict[str, Any]) -> None:
+    cursor.execute(
+        "UPDATE jobs SET fanned_out_at = now(), claim_token = NULL, lease_expires_at = NULL,"
+        " progress = %(progress)s, dispatched_at = now()"
+        " WHERE id = %(id)s AND claim_token = %(token)s AND state = 'running' RETURNING id",
+        {"id": job.id, "token": job.claim_token, "progress": Jsonb(progress)},
+    )
+    if cursor.fetchone() is None:
+        raise LeaseLost(f"job {job.id} is not ours any more")
 
 
 def claim_chunk(

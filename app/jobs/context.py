@@ -132,9 +132,11 @@ class JobContext(_Context):
         lease_seconds: float,
         interval: float,
         draining: Callable[[], bool],
+        plan_attempt: int | None = None,
     ) -> None:
         super().__init__(db, interval=interval, draining=draining)
         self.job = job
+        self.plan_attempt = plan_attempt or job.attempt
         self._lease = lease_seconds
         self._progress: dict[str, Any] | None = None
         self._warnings = list(job.warnings)
@@ -233,6 +235,10 @@ class ChunkContext(_Context):
     @property
     def attempt(self) -> int:
         return self.chunk.job_attempt
+
+    @property
+    def plan_attempt(self) -> int:
+        return self.chunk.planned_in
 
     def progress(
         self,

@@ -71,7 +71,7 @@ def retry_failed(
     prepare: Prepare | None = None,
 ) -> Job:
     """Queue a failed job once more, with one more attempt. Of a divided job only the chunks without
-    an answer run again (app/jobs/division.py). `prepare` may do what else it takes, in the same
+    an answer run again (chunks.py, resume). `prepare` may do what else it takes, in the same
     transaction.
 
     Raises Conflict for other states, and while a job that this one needs has not succeeded.

@@ -83,8 +83,10 @@ class Chunk:
     kind: str
     spec: ChunkSpec
     params: Json
-    #: the job's attempt: names the folder that plan, chunks and finalize share
+    #: the job's attempt
     job_attempt: int
+    #: the job's attempt that divided it
+    planned_in: int
     attempt: int
     claim_token: UUID
 

@@ -65,7 +65,7 @@ def run_chunk(
     resources: Resources, context: WorkContext, params: PredictParams, chunk: ChunkSpec
 ) -> dict[str, Any]:
     """Predict the chunk's rows into a Parquet part; only its key and counts are given back."""
-    layout = Layout.load(resources.storage, context.job_id, context.attempt)
+    layout = Layout.load(resources.storage, context.job_id, context.plan_attempt)
     bundle = _bundle(resources, params)
     cache = molecule_cache(resources)
     key = _part_key(context, chunk)
@@ -91,7 +91,7 @@ def finalize(
 ) -> Outcome:
     """Parts in order into predictions.parquet, predictions.csv and rejected.csv, streamed."""
     started = time.monotonic()
-    layout = Layout.load(resources.storage, context.job_id, context.attempt)
+    layout = Layout.load(resources.storage, context.job_id, context.plan_attempt)
     bundle = _bundle(resources, params)
     artifacts = Artifacts(resources.storage, context, _schema(bundle))
     with artifacts:

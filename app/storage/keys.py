@@ -56,3 +56,8 @@ def work(job_id: UUID, attempt: int, name: str) -> str:
 def checkpoint(job_id: UUID, name: str) -> str:
     """State of a job's unfinished training; unlike other work it outlives the attempt."""
     return f"work/{job_id}/checkpoint/{name}"
+
+
+def division(job_id: UUID, attempt: int) -> str:
+    """Its presence says that all that this attempt's plan and chunks have left is still there."""
+    return work(job_id, attempt, "division")

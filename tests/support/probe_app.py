@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from app.core.errors import Retryable
+from app.core.errors import InvalidInput, Retryable
 from app.core.requests import RequestModel
 from app.core.work import ChunkSpec, FanOut, Outcome
 from app.kinds.base import JobKind, no_attach
@@ -36,6 +36,8 @@ class ProbeParams(RequestModel):
     outages: int = 0
     chunks: int = 0
     rows: int = 1
+    #: chunks that fail, and the last step with them, until the folder holds `mended`
+    broken: tuple[int, ...] = ()
     #: chunk number and row that kills the process
     poison: tuple[int, int] | None = None
 
@@ -103,6 +105,8 @@ def _chunk(resources: Any, context: Any, params: ProbeParams, chunk: ChunkSpec) 
     del resources
     number = chunk.source["n"]
     _trace(params, f"chunk-{number}")
+    if number in params.broken and not (Path(params.folder) / "mended").exists():
+        raise RuntimeError("this chunk is broken")
     here = params.poison is not None and params.poison[0] == number
     if here and chunk.start_row <= params.poison[1] < chunk.stop_row:
         os.kill(os.getpid(), signal.SIGSEGV)
@@ -113,6 +117,8 @@ def _chunk(resources: Any, context: Any, params: ProbeParams, chunk: ChunkSpec) 
 def _finalize(resources: Any, context: Any, params: ProbeParams, results: Any) -> Outcome:
     del resources, context
     _trace(params, "finalized")
+    if params.broken and any(r.state == "failed" for r in results):
+        raise InvalidInput("some chunks are broken")
     failed = [[r.chunk, r.spec.start_row, r.reason] for r in results if r.state == "failed"]
     rows = sum(r.spec.stop_row - r.spec.start_row for r in results)
     return Outcome(result={"chunks": len(results), "rows": rows, "failed": failed})
