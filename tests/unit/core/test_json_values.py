@@ -1,10 +1,13 @@
 """Merge patches (RFC 7396, appendix A) and differences."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.json_values import difference, merge_patch
+
+#: the machine may be busy with something else
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -51,6 +54,7 @@ def test_a_truth_value_is_not_a_number():
     assert len(difference({"a": 1}, {"a": True})) == 1
 
 
+@PATIENT
 @given(JSON)
 def test_nothing_differs_from_itself(value):
     assert difference(value, value) == []

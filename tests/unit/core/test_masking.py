@@ -4,11 +4,14 @@ import logging
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.masking import mask_secrets, masker, secret_values
 from app.core.settings import Settings, get_settings
+
+#: the machine may be busy with something else
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 KEY = "rt_1a2b3c4d_" + "x-Y_9" * 8 + "abc"
 
@@ -63,12 +66,14 @@ PASSWORD = st.text(
 ).filter(lambda text: not text.startswith("*"))
 
 
+@PATIENT
 @given(PASSWORD, st.text(max_size=20), st.text(max_size=20))
 def test_any_password_in_a_url_is_masked(password, before, after):
     text = f"{before} postgresql://retort:{password}@db.example:5432/retort {after}"
     assert f":{password}@" not in mask_secrets(text)
 
 
+@PATIENT
 @given(PASSWORD, st.text(max_size=20), st.text(max_size=20))
 def test_values_of_secret_settings_are_masked_wherever_they_stand(password, before, after):
     settings = Settings(
@@ -83,6 +88,7 @@ def test_values_of_secret_settings_are_masked_wherever_they_stand(password, befo
     assert password in secret_values(settings)
 
 
+@PATIENT
 @given(st.text(max_size=300))
 def test_masking_twice_changes_nothing_more(text):
     once = mask_secrets(text, ("hunter2",))

@@ -1,7 +1,7 @@
 """References to results: how they are written, what they stand for, what is left without them."""
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from app.core.errors import InvalidInput
@@ -14,6 +14,9 @@ from app.kinds.from_results import (
     value_of,
     without,
 )
+
+#: the machine may be busy with something else
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 PARAMS = {
     "dataset": "esol",
@@ -115,6 +118,7 @@ JSON = st.recursive(
 )
 
 
+@PATIENT
 @given(st.dictionaries(st.text(max_size=2), JSON))
 def test_after_filling_in_there_is_none_left(params):
     references = references_in(params)
