@@ -167,8 +167,14 @@ def test_what_does_not_stop_at_sigterm_is_put_back_and_killed(start, probe, reso
     pid = running_pid(resources, job)
     os.kill(worker.process.pid, signal.SIGTERM)
     wait_for(lambda: not psutil.pid_exists(pid), "the child is gone", seconds=30)
-    back = get_job(resources.database, DEFAULT_PROJECT_ID, job.id)
-    assert (back.state, back.attempt, back.crash_count) == ("queued", 0, 0)
+
+    def back():
+        fresh = get_job(resources.database, DEFAULT_PROJECT_ID, job.id)
+        return fresh if fresh.state == "queued" else None
+
+    # first the child ends, then its work goes back
+    fresh = wait_for(back, "the job is put back")
+    assert (fresh.attempt, fresh.crash_count) == (0, 0)
     worker.process.wait(timeout=30)
 
 
