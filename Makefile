@@ -94,7 +94,8 @@ format: install ## mend what ruff can
 	$(PY) -m ruff format .
 
 docs: install ## the guides as a site in build/docs; warnings and broken links are errors
-	$(PY) -m sphinx -b html --fail-on-warning --keep-going --nitpicky --quiet docs build/docs
+	$(PY) -m sphinx -b html --fresh-env --write-all --fail-on-warning --keep-going --nitpicky --quiet \
+		docs build/docs
 	@echo "The site: build/docs/index.html"
 
 bench: install ## peers and limits, side by side

@@ -4,6 +4,7 @@ A page asks for one with a line of its own: `<!-- generated: commands -->`.
 """
 
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -59,17 +60,16 @@ def _parameter(parameter: Any) -> tuple[str, str]:
 
 
 def client() -> Iterator[str]:
-    """Public classes of `retort` with the first paragraph of what each method says."""
+    """The connection, what hangs from it, what it gives, and its errors."""
     import retort
 
     names = [name for name in retort.__all__ if not name.startswith(("__", "Async"))]
     kinds = [getattr(retort, name) for name in names]
     errors = [kind for kind in kinds if issubclass(kind, Exception)]
-    for kind in kinds:
+    attached = _namespaces()
+    for kind in dict.fromkeys([retort.Retort, *attached, *kinds]):
         if kind not in errors:
-            yield from _class(kind)
-    for kind in _namespaces():
-        yield from _class(kind)
+            yield from _class(kind, attached.get(kind, kind.__name__))
     yield from ("## Errors", "")
     yield from _table(
         ("class", "is a", "when"),
@@ -77,34 +77,32 @@ def client() -> Iterator[str]:
     )
 
 
-def _namespaces() -> list[type]:
-    """Classes that hang from a client: `client.jobs`, `client.datasets`, ..."""
+def _namespaces() -> dict[type, str]:
+    """What hangs from a client: {class: "client.jobs"}."""
     from retort import Retort
 
     with Retort("http://127.0.0.1:1", "rt_docs_docs") as found:
         attached = [(name, type(value)) for name, value in vars(found).items()]
-    return [kind for name, kind in attached if name.islower() and _is_namespace(kind)]
+    return {kind: f"client.{name}" for name, kind in attached if _is_namespace(kind)}
 
 
 def _is_namespace(kind: type) -> bool:
     return kind.__module__.startswith("retort.") and kind.__name__ != "Transport"
 
 
-def _class(kind: type) -> Iterator[str]:
-    methods = [
-        (name, value)
-        for name, value in inspect.getmembers(kind)
-        if not name.startswith("_") and _ours(kind, name)
-    ]
-    yield from (f"## {kind.__name__}", "", _said(kind), "")
-    for name, value in methods:
+def _class(kind: type, title: str) -> Iterator[str]:
+    yield from (f"## {title}", "", _said(kind), "")
+    for name in _members(kind):
+        value = getattr(kind, name)
         yield f"- `{name}{_signature(value)}` {_said(value)}"
     yield ""
 
 
-def _ours(kind: type, name: str) -> bool:
-    owner = next(k for k in kind.__mro__ if name in vars(k))
-    return owner.__module__.startswith("retort")
+def _members(kind: type) -> list[str]:
+    """Public names in the order of the source, those of its own class first."""
+    ours = [owner for owner in kind.__mro__ if owner.__module__.startswith("retort")]
+    names = dict.fromkeys(name for owner in ours for name in vars(owner))
+    return [name for name in names if not name.startswith("_") and hasattr(kind, name)]
 
 
 def _signature(value: Any) -> str:
@@ -151,9 +149,8 @@ def _schema(schema: dict[str, Any]) -> tuple[str, str]:
     said = [f"{sign} {schema[name]}" for name, sign in limits.items() if name in schema]
     said += [str(value) for value in schema.get("enum", ())]
     kinds = [schema.get("type"), *(option.get("type") for option in schema.get("anyOf", ()))]
-    return f"`{schema['default']}`" if "default" in schema else "", ", ".join(
-        [*said, *([] if said else [str(kind) for kind in kinds if kind])]
-    )
+    default = f"`{json.dumps(schema['default'])}`" if "default" in schema else ""
+    return default, ", ".join(said or [str(kind) for kind in kinds if kind])
 
 
 def routes() -> Iterator[str]:
