@@ -9,13 +9,13 @@ from app.kinds.base import JobKind, no_attach
 from app.kinds.references import (
     check_algorithm,
     check_features,
+    check_split,
     choose_queue,
     field,
     need_dataset,
 )
 from app.metrics.base import metrics
 from app.resources import Resources
-from app.splitters.base import splitters
 from app.tuning.params import OptimizeParams
 
 
@@ -25,8 +25,7 @@ def resolve(
     spec = PluginSpec(name=params.algorithm)
     algorithm = check_algorithm(spec, params.task, "/params/algorithm")
     check_features(params.features)
-    with field("/params/split"):
-        splitters.get(params.split.name).from_values(params.split.params)
+    check_split(params.split)
     if params.metric is not None:
         with field("/params/metric"):
             metrics.get(params.metric)

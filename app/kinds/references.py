@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from app.algorithms.base import Algorithm, algorithms
 from app.core.errors import FieldError, InvalidInput, NotFound, RetortError
+from app.core.registry import Registry
 from app.core.requests import PluginSpec
 from app.datasets.records import is_version, resolve_dataset
 from app.db.database import cursor_of
@@ -20,6 +21,7 @@ from app.jobs.states import JobState
 from app.jobs.submit import NewJob, with_params
 from app.jobs.workers import alive_workers
 from app.resources import Resources
+from app.splitters.base import splitters
 from app.training.params import LearnSpec
 
 
@@ -41,7 +43,19 @@ def field(pointer: str) -> Iterator[None]:
 def check_features(features: tuple[PluginSpec, ...]) -> None:
     for number, spec in enumerate(features):
         with field(f"/params/features/{number}"):
-            featurizers.get(spec.name).from_values(spec.params)
+            _check(featurizers, spec)
+
+
+def check_split(spec: PluginSpec) -> None:
+    with field("/params/split"):
+        _check(splitters, spec)
+
+
+def _check(registry: Registry[Any], spec: PluginSpec) -> None:
+    """Names the field within the spec: its name, or one of its parameters."""
+    plugin = registry.get(spec.name)
+    with field("/params"):
+        plugin.from_values(spec.params)
 
 
 def check_algorithm(spec: PluginSpec, task: str, pointer: str) -> type[Algorithm]:
@@ -53,7 +67,8 @@ def check_algorithm(spec: PluginSpec, task: str, pointer: str) -> type[Algorithm
                 code="algorithm_unavailable",
                 remedy="Choose another algorithm, or ask the operator to install it.",
             )
-        algorithm.parse_params(spec.params)
+        with field("/params"):
+            algorithm.parse_params(spec.params)
         if task != "auto" and task not in algorithm.tasks:
             raise InvalidInput(
                 f"{algorithm.name} does not do {task}",

@@ -7,12 +7,11 @@ from app.kinds.base import JobKind, no_attach
 from app.kinds.references import (
     check_algorithm,
     check_features,
+    check_split,
     choose_queue,
-    field,
     need_dataset,
 )
 from app.resources import Resources
-from app.splitters.base import splitters
 from app.training.params import TrainParams
 
 
@@ -21,8 +20,7 @@ def resolve(
 ) -> tuple[NewJob, Attach | None]:
     algorithm = check_algorithm(params.algorithm, params.task, "/params/algorithm")
     check_features(params.features)
-    with field("/params/split"):
-        splitters.get(params.split.name).from_values(params.split.params)
+    check_split(params.split)
     new = need_dataset(session, new, params.dataset)
     return no_attach(choose_queue(resources, new, algorithm, params))
 

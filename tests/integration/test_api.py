@@ -398,7 +398,7 @@ def train(**params):
         (
             train(algorithm={"name": "ridge", "params": {"alfa": 1}}),
             "invalid_parameters",
-            "/params/algorithm/alfa",
+            "/params/algorithm/params/alfa",
             "alpha",
         ),
         (

@@ -116,7 +116,8 @@ PROBLEMS = (
         code="no_structure_column",
         title="No column holds structures",
         category="invalid",
-        cause="No column reads as SMILES in at least half of the first rows.",
+        cause="The rows are to be molecules (`kind`, or a column named like structures), and no "
+        "column reads as SMILES in at least half of the first rows.",
         remedy='Name the column: `"roles": {"<column>": "smiles"}`.',
         example="a,b\n1,2",
     ),

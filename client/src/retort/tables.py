@@ -68,7 +68,8 @@ def _row(value: Any) -> dict[str, Any]:
 
 
 def slug(file_name: str) -> str:
-    """A data set name from a file name: `My Mols.csv.gz` becomes `my-mols`."""
+    """A data set name from a file name: `My Mols_2.csv.gz` becomes `my-mols_2`."""
     stem = file_name.lower().split(".")[0]
-    name = "".join(c if c.isalnum() and c.isascii() else "-" for c in stem).strip("-")
+    plain = (c if c.isascii() and (c.isalnum() or c == "_") else "-" for c in stem)
+    name = "".join(plain).strip("-_")
     return name[:63] or "dataset"

@@ -206,7 +206,7 @@ def test_a_need_that_has_succeeded_already_is_filled_in_at_once(api, dataset, re
     [
         ({"best_parms": {"alpha": 1}}, "/params/algorithm/params", "best_parms"),
         ({"best_params": "x"}, "/params/algorithm/params", "'x'"),
-        ({"best_params": {"alpha": "much"}}, "/params/algorithm/alpha", None),
+        ({"best_params": {"alpha": "much"}}, "/params/algorithm/params/alpha", None),
         ({"best_params": {"$from": "needs[0].result"}}, None, "reference"),
         ({"best_params": {"x": "y" * 3_000_000}}, None, "bytes"),
     ],

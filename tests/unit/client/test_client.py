@@ -206,7 +206,12 @@ def test_configuration_comes_from_the_environment_then_the_nearest_file(tmp_path
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    [("My Mols.csv.gz", "my-mols"), ("esol.csv", "esol"), ("_.csv", "dataset")],
+    [
+        ("My Mols.csv.gz", "my-mols"),
+        ("esol.csv", "esol"),
+        ("telco_churn.csv", "telco_churn"),
+        ("_.csv", "dataset"),
+    ],
 )
 def test_names_from_files(name, expected):
     assert slug(name) == expected

@@ -283,20 +283,18 @@ def estimate(
     if as_json:
         show.as_json(found)
         return
-    for name, figures in (
-        (found.get("seconds") or {}, "s"),
-        (
-            {
-                k: v / 2**20
-                for k, v in (found.get("peak_memory_bytes") or {}).items()
-                if v is not None
-            },
-            "MiB",
-        ),
-    ):
-        said = ", ".join(f"{key} {value:.0f}" for key, value in name.items() if value is not None)
-        show.say(f"{figures}: {said or 'unknown'}")
-    show.say(f"from {found['basis']}")
+    if found["seconds"] is not None and found["seconds"]["typical"] is not None:
+        show.say(f"time    {_span(found['seconds'], 1, 's')}")
+        show.say(f"memory  {_span(found['peak_memory_bytes'], 2**20, 'MiB')}")
+    show.say(found["basis"]["how"])
+
+
+def _span(found: dict[str, float | None] | None, unit: float, name: str) -> str:
+    """30 s (24 to 38)."""
+    if found is None or found["typical"] is None:
+        return "unknown"
+    low, typical, high = ((found[key] or 0.0) / unit for key in ("low", "typical", "high"))
+    return f"{typical:.0f} {name} ({low:.0f} to {high:.0f})"
 
 
 def _object(text: str) -> dict[str, Any]:

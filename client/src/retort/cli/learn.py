@@ -7,6 +7,7 @@ import typer
 
 from retort import Job, Retort
 from retort.cli import show
+from retort.cli.measured import show_evaluation
 from retort.cli.options import (
     AsJson,
     Detach,
@@ -55,8 +56,10 @@ def _tell_model(client: Retort, job: Job) -> None:
     ref = (job["result"] or {}).get("model_ref")
     if not ref or job.kind not in ("train", "optimize"):
         return
-    show.show_model(client.models.get(ref))
-    show.next_(("predict", ref, "CCO"), ("models", "promote", ref))
+    model = client.models.get(ref)
+    show.show_model(model)
+    table = client.datasets.get(model["dataset_id"])["kind"] == "table"
+    show.next_(("predict", ref, "rows.csv" if table else "CCO"), ("models", "promote", ref))
 
 
 @app.command()
@@ -162,13 +165,7 @@ def evaluate(
         as_json=as_json,
     )
     if ended and not as_json:
-        metrics = (ended["result"] or {}).get("metrics") or {}
-        rows = [
-            (target, name, show.figure(value))
-            for target, found in metrics.items()
-            for name, value in found.items()
-        ]
-        show.table("", ("target", "metric", "value [95 %]"), rows)
+        show_evaluation(ended["result"])
         show.next_(("models", "evaluations", model))
 
 

@@ -113,6 +113,8 @@ def show_report(ref: str, report: Json) -> None:
     say(f"{ref}  {figures.accounting(report['counts'])}")
     for reason, number in (report.get("reasons") or {}).items():
         say(f"  {number:6} x {reason}")
+    for column, number in (report.get("bad_cells") or {}).items():
+        say(f"  {number:6} x a cell of {column!r} cannot be read, so its value is missing")
     if conflicts := (report.get("duplicates") or {}).get("conflicts"):
         say(f"  {conflicts} replicate groups disagree (retort data report {ref} --json)")
     for note in report.get("notes") or []:
