@@ -11,7 +11,6 @@ import time
 
 import pytest
 
-from tests.contract.test_parity import COMING
 from tests.support.molecules import DATA
 
 pytestmark = pytest.mark.req("goal-99")
@@ -114,8 +113,6 @@ def test_many_jobs_are_counted_before_they_are_changed(shell, trained):
 @pytest.mark.req("goal-12")
 def test_logs_are_read_and_searched(shell, trained):
     (job,) = shell.json("jobs", "ls", "--label", "suite=shell", "--limit", "1")
-    if "GET /api/v1/jobs/{}/logs" in COMING:
-        pytest.skip("the route is not served yet; test_parity.py notices when it is")
     out, _ = shell.run("jobs", "logs", job["id"])
     assert out.strip()
     word = out.split()[-1]

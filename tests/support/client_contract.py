@@ -139,6 +139,17 @@ def test_events_end_with_the_job(client, dataset, name):
     assert len(client.jobs.attempts(job)) == 1
 
 
+def test_a_job_tells_its_log_and_such_jobs_are_estimated(client, model, name):
+    lines = list(client.jobs.logs(model["job_id"]))
+    assert lines
+    assert [line["id"] for line in lines] == sorted(line["id"] for line in lines)
+    assert list(client.jobs.logs(model["job_id"], after=lines[-1]["id"])) == []
+    word = lines[0]["text"].split()[0]
+    assert all(word in line["text"] for line in client.jobs.logs(model["job_id"], q=word))
+    found = client.jobs.estimate("train", {"dataset": name, "targets": ["y"]})
+    assert {"seconds", "peak_memory_bytes", "basis"} <= found.keys()
+
+
 def test_lists_are_lazy_complete_and_filtered(client, dataset, name):
     jobs = [client.featurize(name, labels={"list": name}, features=["maccs"]) for _ in range(5)]
     listed = [job["id"] for job in client.jobs.list(label={"list": name})]

@@ -8,7 +8,10 @@ import httpx
 from retort.stream import TERMINAL
 from retort.testing.jobs import add_job, advance, finish
 from retort.testing.routing import respond, route
-from retort.testing.state import Asked, Json, Refused, State, find, new_id, page
+from retort.testing.state import Asked, Json, Refused, State, find, new_id
+
+#: a level asks for itself and the worse ones
+_LEVELS = ("debug", "info", "warning", "error")
 
 
 @route("GET", "/api/v1/jobs/{job_id}/events")
@@ -35,7 +38,7 @@ def logs(state: State, asked: Asked, job_id: str) -> Json:
     job = find(state.jobs, job_id, "job")
     lines = [
         {
-            "id": str(event["id"]),
+            "id": event["id"],
             "at": event["at"],
             "attempt": max(job["attempt"], 1),
             "chunk": None,
@@ -48,11 +51,14 @@ def logs(state: State, asked: Asked, job_id: str) -> Json:
     wanted = [
         line
         for line in lines
-        if asked.query.get("level", line["level"]).lower() == line["level"]
+        if _LEVELS.index(line["level"]) >= _LEVELS.index(asked.query.get("level", "debug").lower())
         and asked.query.get("q", "") in str(line["text"])
-        and int(asked.query.get("after", 0)) < int(str(line["id"]))
+        and int(asked.query.get("cursor") or asked.query.get("after") or 0) < line["id"]
     ]
-    return {"items": list(reversed(page(wanted, asked.query)["items"])), "next_cursor": None}
+    limit = int(asked.query.get("limit", 200))
+    more = len(wanted) > limit
+    shown = wanted[:limit]
+    return {"items": shown, "next_cursor": str(shown[-1]["id"]) if more else None}
 
 
 @route("GET", "/api/v1/jobs/{job_id}/artifacts")
