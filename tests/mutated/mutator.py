@@ -579,6 +579,6 @@ WORST = (
     odd_cells,
     sdf_records_broken,
     thousands_of_columns,
-    xml_entities,
+    lying_zip,
     noise,
 )

@@ -20,7 +20,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 class WorkerProcess:
-    """`celery worker` with the probe tasks; killed with its children at the end."""
+    """`celery worker` with the probe tasks (or those of another application); killed with its
+    children at the end.
+    """
 
     def __init__(
         self,
@@ -29,12 +31,13 @@ class WorkerProcess:
         *,
         queues: str = "cpu,cpu_bulk",
         concurrency: int = 2,
+        application: str = "tests.support.probe_app",
     ) -> None:
         self.log = log
         with log.open("ab") as stream:
             self.process = subprocess.Popen(
                 [
-                    *(sys.executable, "-m", "celery", "-A", "tests.support.probe_app", "worker"),
+                    *(sys.executable, "-m", "celery", "-A", application, "worker"),
                     *("-Q", queues, "-c", str(concurrency), "-n", f"{log.stem}@%h"),
                     *("--without-gossip", "--without-mingle", "--loglevel", "INFO"),
                 ],

@@ -9,6 +9,7 @@ from app.core.errors import InvalidInput
 from app.core.settings import Settings
 from app.datasets.readers.source import Source
 from app.datasets.readers.table import (
+    MAX_NAME,
     Options,
     SourceRow,
     Table,
@@ -166,5 +167,5 @@ def _rows(
 
 
 def _name(key: str) -> str:
-    clean = key.replace("\0", "").strip()
+    clean = key[:MAX_NAME].replace("\0", "").strip()
     return clean.encode("utf-8", "replace").decode("utf-8") or "column_1"

@@ -11,6 +11,7 @@ from app.datasets.columns import STRUCTURE
 from app.datasets.readers.source import Source
 from app.datasets.readers.table import (
     MAX_CELL,
+    MAX_NAME,
     Options,
     SourceRow,
     Table,
@@ -75,7 +76,7 @@ def _cells(lines: list[str]) -> dict[str, str]:
     name: str | None = None
     for line in lines[(end + 1 if end is not None else 0) :]:
         if line.startswith(">") and (item := _ITEM.match(line) or _FIELD.match(line)):
-            name = item["name"].strip() or None
+            name = item["name"].strip()[:MAX_NAME] or None
             if name is not None:
                 cells.setdefault(name, "")
         elif name is not None and line.strip():

@@ -8,7 +8,7 @@ from app.core.settings import Settings
 from app.datasets.numbers import is_number
 from app.datasets.readers.smiles_text import reads_as_smiles
 from app.datasets.readers.source import Source
-from app.datasets.readers.table import MAX_CELL, Options, SourceRow, Table, check_rows
+from app.datasets.readers.table import MAX_CELL, Options, SourceRow, Table, check_rows, unique_names
 from app.datasets.readers.text import Lines
 
 _SAMPLE = 200
@@ -28,8 +28,7 @@ def read(source: Source, options: Options) -> Table:
     columns = ["smiles", "name"]
     if len(head) > 1 and not _reads(head[0]) and _reads(head[1]):
         given, head = head[0], head[1:]
-        columns = [given[0], given[1] or "name"]
-        columns[1] += "_2" if columns[1] == columns[0] else ""
+        columns = unique_names([given[0], given[1] or "name"])
     elif all(is_number(name) for _, name in head):
         columns[1] = "value"
     if not any(name for _, name in head):

@@ -14,6 +14,8 @@ Format = Literal["csv", "tsv", "excel", "parquet", "smiles", "sdf", "mol2", "jso
 
 #: characters of one cell; an SDF record of a large protein fits
 MAX_CELL = 4 * 1024 * 1024
+#: characters of a column's name; longer ones are cut
+MAX_NAME = 200
 #: columns of one table
 MAX_COLUMNS = 5_000
 #: characters that a sample of rows may hold
@@ -78,7 +80,7 @@ def unique_names(names: Iterable[str]) -> list[str]:
     unique: list[str] = []
     repeats: dict[str, int] = {}
     for place, given in enumerate(names, start=1):
-        base = given or f"column_{place}"
+        base = given[:MAX_NAME] or f"column_{place}"
         name = base
         while name in taken:
             repeats[base] = repeats.get(base, 1) + 1

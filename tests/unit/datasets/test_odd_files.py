@@ -210,6 +210,21 @@ def test_names_made_unique_do_not_hide_others(read):
     assert len(set(table.columns)) == 4
 
 
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("smiles,{}\nCCO,1\n", "f.csv"),
+        ('{{"smiles": "CCO", "{}": 1}}\n', "f.jsonl"),
+        ("x\n\n\n  0  0 V2000\nM  END\n> <{}>\n1\n\n$$$$\n", "f.sdf"),
+        ("SMILES {}\nCCO a\n", "f.smi"),
+    ],
+)
+def test_a_huge_name_of_a_column_is_cut(read, text, name):
+    table, rows = read(text.format("x" * 100_000), name)
+    assert table.columns[1] == "x" * 200
+    assert rows[0].cells["x" * 200] in ("1", "a")
+
+
 # ---- limits
 
 
