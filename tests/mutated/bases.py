@@ -4,6 +4,8 @@ import csv
 import gzip
 import io
 import json
+import re
+import zipfile
 from dataclasses import dataclass, field
 from functools import cache
 
@@ -61,6 +63,25 @@ def written(rows: list[list[str]], separator: str = ",") -> bytes:
     return text.getvalue().encode()
 
 
+def zipped(members: dict[str, bytes]) -> bytes:
+    """The same members give the same bytes."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, data in members.items():
+            archive.writestr(zipfile.ZipInfo(name), data, zipfile.ZIP_DEFLATED)
+    return buffer.getvalue()
+
+
+def _without_times(workbook: bytes) -> bytes:
+    with zipfile.ZipFile(io.BytesIO(workbook)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    core = members["docProps/core.xml"]
+    members["docProps/core.xml"] = re.sub(
+        rb"\d{4}-\d\d-\d\dT[\d:.]+Z", b"2026-01-01T00:00:00Z", core
+    )
+    return zipped(members)
+
+
 def _formats(base: Base) -> list[Base]:
     stem = base.name.removesuffix(".csv")
     frame = pd.read_csv(io.BytesIO(base.content))
@@ -71,7 +92,7 @@ def _formats(base: Base) -> list[Base]:
     smiles = "".join(f"{row[at].strip()} {row[0]}\n" for row in base.rows[1:])
     comma = [[cell.replace(".", ",") for cell in row] for row in base.rows]
     return [
-        Base(f"{stem}.xlsx", excel.getvalue()),
+        Base(f"{stem}.xlsx", _without_times(excel.getvalue())),
         Base(f"{stem}.parquet", parquet.getvalue()),
         Base(f"{stem}.jsonl", frame.to_json(orient="records", lines=True).encode()),
         Base(f"{stem}.json", frame.to_json(orient="records", indent=1).encode()),

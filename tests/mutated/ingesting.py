@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from typing import Any
+from uuid import uuid4
 
 from app.core.errors import RetortError
 from app.core.work import SilentContext
@@ -21,7 +22,8 @@ from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.ingestion import service
 from app.resources import Resources, get_resources
-from tests.mutated.mutator import Mutant, mutant
+from tests.mutated.mutant import Mutant
+from tests.mutated.mutator import mutant
 from tests.support.inprocess import run_fan_out
 
 #: rows are refused by design here; what is asked is that each is accounted for
@@ -30,14 +32,15 @@ _OPTIONS = {"max_bad_fraction": 1.0}
 
 def ingest(resources: Resources, made: Mutant) -> dict[str, Any]:
     """What became of it: counts, or the problem."""
-    resources.storage.write("uploads/mutant", made.content)
+    key = f"uploads/{uuid4()}"  # other processes ingest too
+    resources.storage.write(key, made.content)
     with resources.database.session() as session:
         file = FileRow(
             name=made.name or "f",
             media_type="application/octet-stream",
             size=len(made.content),
             sha256="0" * 64,
-            storage_key="uploads/mutant",
+            storage_key=key,
         )
         session.add(file)
         session.flush()
