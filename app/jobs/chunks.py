@@ -12,6 +12,7 @@ from app.core.work import ChunkResult, ChunkSpec, FanOut
 from app.db.database import Cursor, Database
 from app.jobs.claim import Owner, Pulse
 from app.jobs.model import Chunk, Job, chunk_result
+from app.jobs.put_back import put_back_chunks
 
 #: the first chunks of a divided job stand in line with small jobs, the rest in a line of its own
 FIRST_CHUNKS = 8
@@ -55,10 +56,8 @@ UPDATE jobs SET progress = progress || (
 WHERE id = %(job_id)s AND state = 'running'
 """
 
-_FENCE: LiteralString = (
-    " WHERE job_id = %(job_id)s AND chunk = %(chunk)s AND claim_token = %(token)s"
-    " AND state = 'running'"
-)
+_OURS: LiteralString = "job_id = %(job_id)s AND chunk = %(chunk)s AND claim_token = %(token)s"
+_FENCE: LiteralString = f" WHERE {_OURS} AND state = 'running'"
 
 
 def bulk_of(queue: str) -> str:
@@ -213,28 +212,19 @@ def cancel_chunk(db: Database, chunk: Chunk, problem: Problem) -> None:
 
 def retry_chunk(db: Database, chunk: Chunk, *, after_seconds: float, problem: Problem) -> None:
     """Back to the queue after an outage."""
-    _release(
-        db,
-        chunk,
-        ", error = %(error)s, dispatched_at = NULL,"
-        " run_at = now() + make_interval(secs => %(after)s)",
-        {"error": Jsonb(problem), "after": after_seconds},
-    )
+    with db.cursor() as cursor:
+        cursor.execute(
+            "UPDATE job_chunks SET state = 'queued', claim_token = NULL, lease_expires_at = NULL,"
+            " error = %(error)s, dispatched_at = NULL,"
+            " run_at = now() + make_interval(secs => %(after)s)" + _FENCE,
+            {**_fence(chunk), "error": Jsonb(problem), "after": after_seconds},
+        )
 
 
 def put_back_chunk(db: Database, chunk: Chunk) -> None:
     """Back to the queue without spending an attempt (the worker is shutting down)."""
-    _release(db, chunk, ", attempt = attempt - 1, dispatched_at = NULL", {})
-
-
-def _release(db: Database, chunk: Chunk, assign: LiteralString, values: dict[str, Any]) -> None:
     with db.cursor() as cursor:
-        cursor.execute(
-            "UPDATE job_chunks SET state = 'queued', claim_token = NULL, lease_expires_at = NULL"
-            + assign
-            + _FENCE,
-            {**_fence(chunk), **values},
-        )
+        put_back_chunks(cursor, _OURS, _fence(chunk))
 
 
 def chunk_results(db: Database, job_id: UUID) -> Sequence[ChunkResult]:

@@ -19,6 +19,7 @@ from app.db.database import Cursor, Database, cursor_of
 from app.jobs.model import Job
 from app.jobs.needs import settle_waiting
 from app.jobs.outages import is_outage, service_of
+from app.jobs.put_back import put_back_jobs, put_back_last_steps
 from app.jobs.states import Trigger
 from app.jobs.transition import FINISH, RELEASE, end_attempt, transition
 
@@ -88,21 +89,9 @@ def put_back(db: Database, job: Job) -> None:
     """
     with db.cursor() as cursor:
         if job.fanned_out_at is not None:
-            cursor.execute(
-                "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL, dispatched_at = NULL"
-                " WHERE state = 'running' AND " + _FENCE,
-                _fence(job),
-            )
-            return
-        moved = transition(
-            cursor,
-            Trigger.DRAIN,
-            condition=_FENCE,
-            assign=RELEASE + ", attempt = attempt - 1, dispatched_at = NULL",
-            values=_fence(job),
-        )
-        if moved:
-            end_attempt(cursor, job, "drained", None)
+            put_back_last_steps(cursor, _FENCE, _fence(job))
+        else:
+            put_back_jobs(cursor, _FENCE, _fence(job))
 
 
 def problem_of(error: BaseException) -> Problem:

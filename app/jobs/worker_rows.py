@@ -5,15 +5,14 @@ that computes for minutes lives as long as the child itself (design 3.3).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, LiteralString
 
 from psycopg.types.json import Jsonb
 
 from app.core.errors import LostWorker, Problem
 from app.db.database import Database
-from app.jobs.states import Trigger
-from app.jobs.transition import RELEASE, end_attempt, transition
+from app.jobs.put_back import put_back_chunks, put_back_jobs, put_back_last_steps
 
 #: `code` of the problem of a chunk that was killed because it took too long
 HUNG = "hung"
@@ -135,26 +134,6 @@ def put_back_all(db: Database, worker: str) -> int:
     held: LiteralString = "worker = %(worker)s AND claim_token IS NOT NULL"
     values: dict[str, Any] = {"worker": worker}
     with db.cursor() as cursor:
-        jobs = transition(
-            cursor,
-            Trigger.DRAIN,
-            condition=held + " AND fanned_out_at IS NULL",
-            assign=RELEASE + ", attempt = attempt - 1, dispatched_at = NULL",
-            values=values,
-        )
-        for job in jobs:
-            # the attempt was given back, so the run that ends here has the next number
-            end_attempt(cursor, replace(job, attempt=job.attempt + 1), "drained", None)
-        count = len(jobs)
-        cursor.execute(
-            "UPDATE jobs SET claim_token = NULL, lease_expires_at = NULL, dispatched_at = NULL"
-            f" WHERE state = 'running' AND {held}",
-            values,
-        )
-        count += cursor.rowcount
-        cursor.execute(
-            "UPDATE job_chunks SET state = 'queued', claim_token = NULL, lease_expires_at = NULL,"
-            f" attempt = attempt - 1, dispatched_at = NULL WHERE state = 'running' AND {held}",
-            values,
-        )
-        return count + cursor.rowcount
+        jobs = put_back_jobs(cursor, held + " AND fanned_out_at IS NULL", values)
+        last_steps = put_back_last_steps(cursor, held, values)
+        return len(jobs) + last_steps + put_back_chunks(cursor, held, values)
