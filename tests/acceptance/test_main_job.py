@@ -182,7 +182,7 @@ def test_classes_and_a_scaffold_split(client, tmp_path):
 @pytest.mark.parametrize(
     ("name", "content", "options", "code"),
     [
-        ("no_smiles.csv", b"a,b\n1,2\n3,4\n", {}, "no_structure_column"),
+        ("no_smiles.csv", b"a,b\n1,2\n3,4\n", {"kind": "molecule"}, "no_structure_column"),
         ("header.csv", b"smiles,y\n", {}, "no_rows"),
         ("binary.csv", b"\x00\x01\x02smiles", {}, "not_a_table"),
         ("damaged.csv.gz", gzip.compress(b"smiles\nCCO\n" * 500)[:60], {}, "damaged_file"),
@@ -204,7 +204,7 @@ def test_a_file_that_cannot_be_used_is_explained(client, tmp_path, name, content
     ("params", "words"),
     [
         ({"targets": ["solubillity"]}, "no target column"),
-        ({"targets": ["Compound ID"]}, "different values"),
+        ({"targets": ["Compound ID"]}, "no target column"),
         ({"split": {"name": "column", "params": {"column": "fold"}}}, "no column"),
         ({"task": "binary", "targets": [ESOL_TARGET]}, "different values"),
     ],
