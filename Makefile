@@ -70,7 +70,7 @@ test-quick:
 
 test-system:
 	$(PY) -m pytest -m "not docker and not exhaustive" --durations=15 \
-		tests/acceptance tests/faults tests/integration
+		tests/acceptance tests/faults tests/integration tests/mutated
 
 faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
 	@mkdir -p .faults
