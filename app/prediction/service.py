@@ -8,18 +8,14 @@ from uuid import uuid4
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from app.core.errors import FieldError, InvalidInput, NotFound
+from app.core.errors import FieldError, InvalidInput
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
-from app.datasets.params import ColumnRole
 from app.datasets.parts import (
     Layout,
-    ReadingOptions,
     read_part,
     shown_structure,
     write_parts,
 )
-from app.db.datasets import DatasetRow
-from app.db.files import FileRow
 from app.features.matrix import molecule_cache
 from app.models.bundle import BundlePredictions, ModelBundle
 from app.prediction.answers import answer_columns
@@ -27,6 +23,7 @@ from app.prediction.artifacts import Artifacts
 from app.prediction.inputs import check_columns, predict_part
 from app.prediction.loading import model_cache
 from app.prediction.params import PredictParams
+from app.prediction.source import source_of
 from app.resources import Resources
 from app.storage import keys
 
@@ -35,26 +32,14 @@ _STEP = 500
 
 
 def plan(resources: Resources, context: WorkContext, params: PredictParams) -> FanOut:
-    file = _file(resources, params)
     bundle = _bundle(resources, params)
-    roles: dict[str, ColumnRole] = {}
-    if params.smiles_column is not None:
-        roles[params.smiles_column] = "smiles"
-    if params.id_column is not None:
-        roles[params.id_column] = "id"
+    file, options = source_of(resources, params, bundle)
     specs, layout = write_parts(
         resources,
         context,
         file.storage_key,
         file.name,
-        options=ReadingOptions(
-            format=params.format,
-            sheet=params.sheet,
-            decimal=params.decimal,
-            kind="molecule" if bundle.needs_structures else "table",
-            roles=roles,
-            to_learn=False,
-        ),
+        options=options,
         rows_per_part=params.chunk_rows,
     )
     check_columns(bundle, layout)
@@ -116,17 +101,6 @@ def finalize(
         counts=counts,
         commit=lambda session: session.add_all(files),
     )
-
-
-def _file(resources: Resources, params: PredictParams) -> FileRow:
-    with resources.database.session() as session:
-        file_id = params.file_id
-        if params.dataset_id is not None:
-            file_id = session.get_one(DatasetRow, params.dataset_id).file_id
-        file = session.get(FileRow, file_id)
-    if file is None:
-        raise NotFound(f"there is no file {file_id}")
-    return file
 
 
 def _bundle(resources: Resources, params: PredictParams) -> ModelBundle:

@@ -12,6 +12,8 @@ from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from app.core.errors import InvalidInput, UnknownName
 from app.core.work import SilentContext
+from app.db.datasets import DatasetRow
+from app.db.jobs import JobRow
 from app.models.bundle import ModelBundle
 from app.prediction import interactive
 from app.prediction import service as prediction
@@ -247,3 +249,32 @@ def test_a_table_model_is_evaluated_on_its_test_rows_and_on_other_tables(resourc
     foreign, _ = ingested(resources, "tenure,Churn\n1,Yes\n2,No\n3,Yes\n", name="foreign")
     with pytest.raises(InvalidInput, match="lacks columns"):
         evaluate(dataset="foreign", dataset_id=foreign)
+
+
+def test_a_data_set_is_predicted_as_it_was_ingested(resources):
+    """The column, the separator's decimal commas and the sheet that were chosen then."""
+    lines = "".join(f"{'C' * (n + 1)}O;{'C' * (n + 1)}N;{n},5\n" for n in range(40))
+    job_id = job_context(resources, "ingest").job_id
+    dataset_id, _ = ingested(
+        resources,
+        "alcohol_smiles;amine_smiles;y\n" + lines,
+        name="pairs",
+        roles={"amine_smiles": "smiles", "alcohol_smiles": "id"},
+        decimal="comma",
+    )
+    with resources.database.session() as session:
+        row = session.get_one(DatasetRow, dataset_id)
+        params = {"file_id": str(row.file_id), "name": "pairs", "decimal": "comma"}
+        session.get_one(JobRow, job_id).params = params
+        row.job_id = job_id
+    _, result = train(
+        resources, dataset_id, algorithm={"name": "ridge"}, features=({"name": "maccs"},)
+    )
+    params = PredictParams(model="pairs", dataset="pairs", dataset_id=dataset_id)
+    context = SilentContext(project_id=PROJECT)
+    with_model = params.model_copy(update={"model_id": result["model_id"]})
+    run_fan_out(prediction, resources, context, with_model)
+    key = f"predictions/{context.job_id}/1/predictions.parquet"
+    rows = pq.read_table(resources.storage.local_path(key)).to_pylist()
+    assert rows[0]["input"] == "CN"
+    assert rows[0]["id"] == "CO"
