@@ -40,7 +40,7 @@ case "$1" in
   *) cd {root} && exec {make} PY={python} VENV={venv} -o install "$@" ;;
 esac
 """
-_SHELL = """set -eo pipefail -o allexport
+_SHELL = """set -e -o allexport
 trap 'echo "failed in line $((LINENO + {line} - {head})): $BASH_COMMAND" >&2' ERR
 source {state}
 """
