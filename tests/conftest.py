@@ -4,4 +4,5 @@ pytest_plugins = [
     "tests.support.servers",
     "tests.support.resources",
     "tests.support.cluster",
+    "tests.support.gateway",
 ]

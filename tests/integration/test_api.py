@@ -29,18 +29,6 @@ OWNER = Owner(worker="test", pid=1)
 
 
 @pytest.fixture
-def api(resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            key = create_key(session, name="test")
-        client.headers["Authorization"] = f"Bearer {key.text}"
-        client.key_id = key.id
-        yield client
-
-
-@pytest.fixture
 def file_id(api):
     files = {"file": ("mols.csv", b"smiles,y\nCCO,1\nCCC,2\n")}
     return api.post("files", files=files).json()["id"]

@@ -6,10 +6,8 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
-from starlette.testclient import TestClient
 
 from api.compat.worker_answers import answer_of
-from app.access.keys import create_key
 from app.core.errors import InvalidInput
 from app.core.settings import Settings, get_settings
 from app.db.base import DEFAULT_PROJECT_ID
@@ -21,6 +19,7 @@ from app.jobs.claim import Owner, claim_job
 from app.jobs.finish import end_badly
 from app.jobs.store import get_job, list_jobs
 from app.models.short_ids import find_by_short_id, short_id
+from tests.support.gateway import calling
 
 OWNER = Owner(worker="test", pid=1)
 CHURN = "gender,tenure,Churn\nFemale,1,No\nMale,34,No\nMale,2,Yes\n"
@@ -46,15 +45,10 @@ def imports(tmp_path, monkeypatch, retort_environment):
 
 @pytest.fixture
 def api(imports, resources, monkeypatch):
-    from api.main import create_api
     from api.routes import compat_worker
 
     monkeypatch.setattr(compat_worker, "_WAIT_SECONDS", 0.0)
-    base = "http://retort/compat/worker/"
-    with TestClient(create_api(resources), base_url=base) as client:
-        with resources.database.session() as session:
-            key = create_key(session, name="test")
-        client.headers["Authorization"] = f"Bearer {key.text}"
+    with calling(resources, base="/compat/worker/") as client:
         yield client
 
 

@@ -6,26 +6,13 @@ import sys
 import time
 
 import pytest
-from starlette.testclient import TestClient
 
-from app.access.keys import create_key
 from app.core.ids import new_id
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.models import AliasRow, ModelVersionRow
 from tests.support.cluster import ROOT
 from tests.support.datasets import ingested
 from tests.support.molecules import DATA
-
-
-@pytest.fixture
-def api(resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            key = create_key(session, name="test")
-        client.headers["Authorization"] = f"Bearer {key.text}"
-        yield client
 
 
 @pytest.fixture

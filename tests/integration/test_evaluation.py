@@ -7,23 +7,19 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from sklearn import metrics as reference
-from starlette.testclient import TestClient
 
-from app.access.keys import create_key
 from app.core.errors import InvalidInput
 from app.core.work import SilentContext
-from app.datasets.params import IngestParams
-from app.datasets.records import create_dataset
 from app.db.base import DEFAULT_PROJECT_ID
 from app.db.datasets import SplitRow
 from app.db.evaluations import EvaluationRow
-from app.db.files import FileRow
 from app.db.models import ModelVersionRow
 from app.evaluation import service as evaluation
 from app.evaluation.params import EvaluateParams
 from app.ingestion import service as ingestion
 from app.training import service as training
 from app.training.params import TrainParams
+from tests.support.datasets import new_dataset, stored_file
 from tests.support.inprocess import run_fan_out
 from tests.support.molecules import DATA, ESOL_TARGET
 
@@ -41,18 +37,10 @@ class World:
         self.resources = resources
 
     def ingest(self, path, name, **options):
-        key = f"uploads/{name}"
-        self.resources.storage.write_file(key, path)
-        with self.resources.database.session() as session:
-            file = FileRow(name=path.name, media_type="", size=1, sha256="0" * 64, storage_key=key)
-            session.add(file)
-            session.flush()
-            row = create_dataset(
-                session, project_id=PROJECT, name=name, file_id=file.id, job_id=None, created_by="t"
-            )
-        params = IngestParams(file_id=file.id, name=name, dataset_id=row.id, **options)
+        file_id = stored_file(self.resources, path)
+        params = new_dataset(self.resources, file_id, name=name, **options)
         self._commit(run_fan_out(ingestion, self.resources, self.context(), params))
-        return row.id
+        return params.dataset_id
 
     def train(self, dataset_id, **options):
         params = TrainParams(dataset="x", dataset_id=dataset_id, **(FAST | options))
@@ -262,17 +250,6 @@ def test_permutation_finds_the_column_that_matters(world, esol):
 
 
 # ---- over HTTP
-
-
-@pytest.fixture
-def api(resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            key = create_key(session, name="test")
-        client.headers["Authorization"] = f"Bearer {key.text}"
-        yield client
 
 
 def test_they_are_listed_newest_first_page_by_page(world, api, esol):

@@ -8,7 +8,6 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import pytest
-from starlette.testclient import TestClient
 
 from app.access.keys import create_key
 from app.core.ids import new_id
@@ -234,16 +233,6 @@ def test_no_filter_makes_postgres_look_at_everything(database, plans):
 
 
 # ---- while others write
-
-
-@pytest.fixture
-def api(resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            client.headers["Authorization"] = f"Bearer {create_key(session, name='test').text}"
-        yield client
 
 
 class Writer(threading.Thread):

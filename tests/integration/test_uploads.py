@@ -27,6 +27,7 @@ from app.files.clean_up import clean_up_uploads, forget_lost_parts
 from app.files.layout import MAX_PARTS, largest_part, part_bytes_for, part_count, part_size
 from app.integrity.blobs import missing_blobs, remove_unseen, unseen_blobs
 from app.storage import keys
+from tests.support.gateway import calling
 from workers.child import Child
 from workers.embedded.home import SOURCE
 from workers.processes import Shape, processes
@@ -55,11 +56,7 @@ def small_parts(monkeypatch):
 
 @pytest.fixture
 def api(small_parts, resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            client.headers["Authorization"] = f"Bearer {create_key(session, name='test').text}"
+    with calling(resources) as client:
         yield client
 
 

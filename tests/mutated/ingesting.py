@@ -11,19 +11,16 @@ import sys
 import time
 import traceback
 from typing import Any
-from uuid import uuid4
 
 from app.core.errors import RetortError
 from app.core.work import SilentContext
-from app.datasets.params import IngestParams
-from app.datasets.records import create_dataset
 from app.db.base import DEFAULT_PROJECT_ID
 from app.db.datasets import DatasetRow
-from app.db.files import FileRow
 from app.ingestion import service
 from app.resources import Resources, get_resources
 from tests.mutated.mutant import Mutant
 from tests.mutated.mutator import mutant
+from tests.support.datasets import new_dataset, stored_file
 from tests.support.inprocess import run_fan_out
 
 #: rows are refused by design here; what is asked is that each is accounted for
@@ -32,29 +29,8 @@ _OPTIONS = {"max_bad_fraction": 1.0}
 
 def ingest(resources: Resources, made: Mutant) -> dict[str, Any]:
     """What became of it: counts, or the problem."""
-    key = f"uploads/{uuid4()}"  # other processes ingest too
-    resources.storage.write(key, made.content)
-    with resources.database.session() as session:
-        file = FileRow(
-            name=made.name or "f",
-            media_type="application/octet-stream",
-            size=len(made.content),
-            sha256="0" * 64,
-            storage_key=key,
-        )
-        session.add(file)
-        session.flush()
-        row = create_dataset(
-            session,
-            project_id=DEFAULT_PROJECT_ID,
-            name="mutant",
-            file_id=file.id,
-            job_id=None,
-            created_by="t",
-        )
-        params = IngestParams(
-            file_id=file.id, name="mutant", dataset_id=row.id, **_OPTIONS, **made.options
-        )
+    file_id = stored_file(resources, made.content, made.name or "f")
+    params = new_dataset(resources, file_id, name="mutant", **_OPTIONS, **made.options)
     context = SilentContext(project_id=DEFAULT_PROJECT_ID)
     try:
         outcome = run_fan_out(service, resources, context, params)
@@ -63,7 +39,7 @@ def ingest(resources: Resources, made: Mutant) -> dict[str, Any]:
     with resources.database.session() as session:
         outcome.commit(session)
     with resources.database.session() as session:
-        folder = session.get_one(DatasetRow, row.id).manifest_key.rpartition("/")[0]
+        folder = session.get_one(DatasetRow, params.dataset_id).manifest_key.rpartition("/")[0]
     text = resources.storage.read(f"{folder}/rejected.csv").decode()
     lines = list(csv.DictReader(io.StringIO(text, newline="")))
     resources.storage.delete(f"work/{context.job_id}")

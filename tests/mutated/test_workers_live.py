@@ -2,13 +2,13 @@
 
 import pytest
 
-from app.datasets.records import create_dataset
 from app.db.base import DEFAULT_PROJECT_ID
-from app.db.files import FileRow
 from app.jobs.store import get_job
 from app.jobs.submit import NewJob, submit_job
 from tests.mutated.mutator import WORST, mutant
-from tests.support.cluster import cluster, wait_for
+from tests.support.cluster import cluster
+from tests.support.datasets import new_dataset, stored_file
+from tests.support.waiting import wait_for
 from workers.celery_app import celery_app
 from workers.dispatch import send_job
 
@@ -40,30 +40,15 @@ def start(fast_leases, resources, retort_environment, tmp_path):
 @pytest.fixture
 def ingest(resources):
     def submit(seed, made):
-        key = f"uploads/mutant-{seed}"
-        resources.storage.write(key, made.content)
-        with resources.database.session() as session:
-            file = FileRow(
-                name=made.name or "f",
-                media_type="application/octet-stream",
-                size=len(made.content),
-                sha256="0" * 64,
-                storage_key=key,
-            )
-            session.add(file)
-            session.flush()
-            row = create_dataset(
-                session,
-                project_id=DEFAULT_PROJECT_ID,
-                name=f"mutant-{seed}",
-                file_id=file.id,
-                job_id=None,
-                created_by="t",
-            )
-            params = {"file_id": str(file.id), "name": f"mutant-{seed}", "max_bad_fraction": 1.0}
-            params |= {"dataset_id": str(row.id), **made.options}
+        file_id = stored_file(resources, made.content, made.name or "f")
+        options = {"max_bad_fraction": 1.0} | made.options
+        params = new_dataset(resources, file_id, name=f"mutant-{seed}", **options)
         new = NewJob(
-            project_id=DEFAULT_PROJECT_ID, kind="ingest", queue="cpu", params=params, created_by="t"
+            project_id=DEFAULT_PROJECT_ID,
+            kind="ingest",
+            queue="cpu",
+            params=params.model_dump(mode="json"),
+            created_by="t",
         )
         job = submit_job(resources.database, new).job
         send_job(celery_app, job)

@@ -42,17 +42,22 @@ def job_context(resources, kind):
     return context
 
 
+def new_dataset(resources, file_id, *, name="d", **options):
+    """What an ingest of the file into the next version of `name` takes."""
+    with resources.database.session() as session:
+        row = create_dataset(
+            session, project_id=PROJECT, name=name, file_id=file_id, job_id=None, created_by="t"
+        )
+        return IngestParams(file_id=file_id, name=name, dataset_id=row.id, **options)
+
+
 def ingested(resources, content, file_name="f.csv", *, name="d", fail=(), **options):
     """(id of the next version of the data set `name`, result of its ingest). Chunks whose number
     is in `fail` are reported as crashed.
     """
     file_id = stored_file(resources, content, file_name)
-    with resources.database.session() as session:
-        row = create_dataset(
-            session, project_id=PROJECT, name=name, file_id=file_id, job_id=None, created_by="t"
-        )
-        params = IngestParams(file_id=file_id, name=name, dataset_id=row.id, **options)
+    params = new_dataset(resources, file_id, name=name, **options)
     context = SilentContext(project_id=PROJECT)
     outcome = run_fan_out(service, resources, context, params, fail=fail)
     with resources.database.session() as session:
-        return row.id, outcome.result | outcome.commit(session)
+        return params.dataset_id, outcome.result | outcome.commit(session)

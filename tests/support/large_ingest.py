@@ -14,15 +14,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.core.work import ChunkResult, ChunkSpec, SilentContext
-from app.datasets.params import IngestParams
 from app.datasets.parts import Layout
-from app.datasets.records import create_dataset
 from app.db.base import DEFAULT_PROJECT_ID
-from app.db.files import FileRow
 from app.ingestion import service
 from app.ingestion.staging import HEAVY_ATOMS, SCAFFOLD
 from app.resources import get_resources
 from app.storage import keys
+from tests.support.datasets import new_dataset, stored_file
 
 PARTS = 200
 COLUMNS = [
@@ -100,21 +98,7 @@ def stage(storage, context, rows: int) -> list[ChunkResult]:
 def main(rows: int) -> None:
     resources = get_resources()
     context = SilentContext(project_id=DEFAULT_PROJECT_ID)
-    with resources.database.session() as session:
-        file = FileRow(
-            name="f.csv", media_type="text/csv", size=1, sha256="0" * 64, storage_key="uploads/f"
-        )
-        session.add(file)
-        session.flush()
-        row = create_dataset(
-            session,
-            project_id=DEFAULT_PROJECT_ID,
-            name="large",
-            file_id=file.id,
-            job_id=None,
-            created_by="t",
-        )
-        params = IngestParams(file_id=file.id, name="large", dataset_id=row.id)
+    params = new_dataset(resources, stored_file(resources, "x"), name="large")
     layout = Layout(format="csv", columns=COLUMNS, rows=rows, rows_per_part=rows, notes=[])
     layout.save(resources.storage, context.job_id, context.attempt)
     results = stage(resources.storage, context, rows)

@@ -146,7 +146,7 @@ def test_unknown_fields_kinds_and_values_are_answered_with_the_nearest(api, prob
     [
         ("jobs", {"limit": "many"}, "query/limit"),
         ("jobs", {"limit": "1000"}, "query/limit"),
-        ("jobs", {"state": "runing"}, "query/state"),
+        ("jobs", {"state": "runing"}, "query/state/0"),
         ("jobs/none", {}, "path/job_id"),
     ],
 )

@@ -1,21 +1,9 @@
 """A gateway in this process, on real Postgres and Redis."""
 
 import pytest
-from starlette.testclient import TestClient
 
 from app.access.keys import create_key
 from app.db.projects import ProjectRow
-
-
-@pytest.fixture
-def api(resources):
-    from api.main import create_api
-
-    with TestClient(create_api(resources), base_url="http://retort/api/v1/") as client:
-        with resources.database.session() as session:
-            key = create_key(session, name="test")
-        client.headers["Authorization"] = f"Bearer {key.text}"
-        yield client
 
 
 @pytest.fixture
