@@ -273,7 +273,7 @@ def break_jobs_list(monkeypatch, error):
     def broken(*_, **__):
         raise error
 
-    monkeypatch.setattr("api.routes.jobs.list_jobs", broken)
+    monkeypatch.setattr("api.routes.jobs.list_page", broken)
 
 
 @pytest.mark.req("goal-5")
@@ -316,20 +316,20 @@ def test_an_outage_in_the_middle_of_a_request(
 
 def test_the_database_goes_away_in_the_middle_of_a_request(api, problem, resources, monkeypatch):
     """The connection is cut by the server while the query runs; the next request is answered."""
-    from app.jobs import store
+    from app.jobs import listing
 
-    real = store.list_jobs
+    real = listing.list_page
 
     def cut_off(db, *values, **names):
         with db.cursor() as cursor:
             cursor.execute("SELECT pg_terminate_backend(pg_backend_pid())")
         return real(db, *values, **names)
 
-    monkeypatch.setattr("api.routes.jobs.list_jobs", cut_off)
+    monkeypatch.setattr("api.routes.jobs.list_page", cut_off)
     answer = api.get("jobs")
     problem(answer, 503, "unavailable")
     shows_nothing(answer.text)
-    monkeypatch.setattr("api.routes.jobs.list_jobs", real)
+    monkeypatch.setattr("api.routes.jobs.list_page", real)
     assert api.get("jobs").status_code == 200
 
 
