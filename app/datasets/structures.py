@@ -8,6 +8,7 @@ from app.datasets.numbers import is_number
 
 _SAMPLE = 50
 _MIN_DISTINCT_SHARE = 0.5
+_SHORTEST = 3
 _NAME = re.compile(r"smiles|^(mol|molecule|structure|canonical|mol_?block)$", re.IGNORECASE)
 
 
@@ -16,14 +17,16 @@ def sounds_like_structure(name: str) -> bool:
 
 
 def looks_like_structures(name: str, values: Sequence[str]) -> bool:
-    """Most different values read as molecules. `No`, `CO` and `OH` do too: a column that is not
-    named like one must not repeat a few short words.
+    """Most different values read as molecules. `No`, `CO` and `c` do too: a column that is not
+    named like one must not repeat a few words, nor hold mostly shorter ones than `CCO`.
     """
     if not values or parse_rate(values) == 0.0:
         return False
     sample = values[:_SAMPLE]
-    varied = len(set(sample)) >= _MIN_DISTINCT_SHARE * len(sample)
-    return sounds_like_structure(name) or varied
+    distinct = set(sample)
+    varied = len(distinct) >= _MIN_DISTINCT_SHARE * len(sample)
+    long = sum(len(value) >= _SHORTEST for value in distinct) >= len(distinct) / 2
+    return sounds_like_structure(name) or (varied and long)
 
 
 def parse_rate(values: Sequence[str]) -> float:

@@ -110,6 +110,13 @@ def test_yes_and_no_are_no_molecules():
     }
 
 
+def test_letters_are_no_molecules():
+    names, rows = sample(group=list("abcnab"), x=list("123456"))
+    assert kind_of(guess_columns(names, rows, {})) == "table"
+    names, rows = sample(compound=["CCO", "CCN", "C", "CC#N"], x=["1", "2", "3", "4"])
+    assert kind_of(guess_columns(names, rows, {})) == "molecule"
+
+
 def test_a_table_says_types_and_the_target_a_person_chose():
     names, rows = sample(
         sampleID=["a1", "a2", "a3", "a4"],
