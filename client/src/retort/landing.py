@@ -1,6 +1,12 @@
-"""Where a download lands: written beside the target, moved there when it is whole."""
+"""Where a download lands: written beside the target, moved there when it is whole.
+
+A link keeps pointing where it points. What is no plain file (a device, a pipe) is never replaced:
+it is written into.
+"""
 
 import hashlib
+import shutil
+import tempfile
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO, Self
@@ -12,15 +18,14 @@ class Landing:
     """A target that a broken download continues; `done` bytes are there already."""
 
     def __init__(self, target: str | Path | BinaryIO) -> None:
-        self._path = Path(target) if isinstance(target, str | Path) else None
+        self._path = Path(target).resolve() if isinstance(target, str | Path) else None
+        self._special = self._path is not None and self._path.exists() and not self._path.is_file()
         self._given = None if isinstance(target, str | Path) else target
         self._digest = hashlib.sha256()
         self.done = 0
 
     def __enter__(self) -> Self:
-        self._stream: BinaryIO = (
-            self._partial.open("wb") if self._path is not None else self._given  # type: ignore[assignment]
-        )
+        self._stream: BinaryIO = self._opened()
         self._begin = 0 if self._path is not None else _tell(self._stream)
         return self
 
@@ -55,17 +60,30 @@ class Landing:
     ) -> None:
         if self._path is None:
             return
+        if self._special:
+            if kind is None:
+                self._stream.seek(0)
+                with self._path.open("wb") as target:
+                    shutil.copyfileobj(self._stream, target)
+            self._stream.close()
+            return
         self._stream.close()
+        partial = _partial(self._path)
         if kind is None:
-            self._partial.replace(self._path)
+            partial.replace(self._path)
         else:
-            self._partial.unlink(missing_ok=True)
+            partial.unlink(missing_ok=True)
 
-    @property
-    def _partial(self) -> Path:
-        if self._path is None:
-            raise ValueError("an open stream has no partial file")
-        return self._path.with_name(f"{self._path.name}.part")
+    def _opened(self) -> BinaryIO:
+        if self._given is not None:
+            return self._given
+        if self._path is None or self._special:
+            return tempfile.TemporaryFile()
+        return _partial(self._path).open("wb")
+
+
+def _partial(path: Path) -> Path:
+    return path.with_name(f"{path.name}.part")
 
 
 def _tell(stream: BinaryIO) -> int:

@@ -2,6 +2,9 @@
 
 import hashlib
 import io
+import os
+import stat
+import threading
 
 import httpx
 import pytest
@@ -140,3 +143,27 @@ def test_altered_bytes_are_noticed_and_leave_the_target_alone(tmp_path):
         client.files.download("f", target)
     assert target.read_text() == "what was there"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_what_is_no_plain_file_is_written_into_and_never_replaced(path, tmp_path):
+    """A device such as /dev/null must stay one, whoever downloads to it as root."""
+    client = FakeRetort()
+    file = client.files.upload(path)
+    pipe, got = tmp_path / "pipe", []
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: got.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    client.files.download(file, pipe)
+    reader.join(timeout=20)
+    assert got == [BODY]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["large.bin", "pipe"]
+
+
+def test_a_link_stays_a_link(path, tmp_path):
+    client = FakeRetort()
+    (tmp_path / "real").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    client.files.download(client.files.upload(path), tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "real").read_bytes() == BODY
