@@ -64,13 +64,13 @@ restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORC
 test: install ## every test but those that need a container engine, or `make faults`
 	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-quick test-system
 
-# the quick ones on the core that the others leave free; they give way to what watches the clock
+# on the core that the others leave free; they give way to what watches the clock
 test-quick:
-	nice -n 10 $(PY) -m pytest -m "not docker" tests/unit tests/contract tests/rolling
+	nice -n 5 $(PY) -m pytest -m "not docker" --durations=10 \
+		tests/unit tests/contract tests/rolling tests/mutated tests/integration
 
 test-system:
-	$(PY) -m pytest -m "not docker and not exhaustive" --durations=15 \
-		tests/acceptance tests/faults tests/integration tests/mutated
+	$(PY) -m pytest -m "not docker and not exhaustive" --durations=10 tests/acceptance tests/faults
 
 faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
 	@mkdir -p .faults
