@@ -33,6 +33,7 @@ from api.routes import (
     uploads,
     workflows,
 )
+from api.schemas.examples import add_examples
 from api.strict_json import StrictJson
 from app.resources import Resources, get_resources
 from workers.dispatch import Dispatcher
@@ -94,6 +95,7 @@ def create_api(resources: Resources | None = None) -> FastAPI:
     api.include_router(problems.router)
     if resources.settings.compat_routes:
         api.include_router(compat_worker.router)
+    add_examples(api)
     api.add_middleware(StrictJson)
     api.add_middleware(BodyLimit, settings=resources.settings, api_path=PREFIX)
     api.add_middleware(RequestFrame)

@@ -4,4 +4,4 @@ import pytest
 
 from tests.support.client_contract import *  # noqa: F403 - the suite
 
-pytestmark = pytest.mark.req("goal-99")
+pytestmark = pytest.mark.req("goal-99", "S1-28")

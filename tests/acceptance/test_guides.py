@@ -12,7 +12,7 @@ RUN = [
 
 
 @pytest.mark.parametrize("page", RUN, ids=lambda page: page.relative_to(ROOT).as_posix())
-@pytest.mark.req("goal-100")
+@pytest.mark.req("goal-100", "S2-28")
 def test_page(page, cluster, tmp_path):
     folder = tmp_path / "retort"
     folder.mkdir()

@@ -16,6 +16,7 @@ LIMIT_KIB = 1_000_000_000 // 1024
 
 
 @pytest.mark.slow
+@pytest.mark.req("goal-24", "S4-18")
 def test_a_million_rows_are_finalized_below_one_gigabyte(resources, retort_environment):
     done = subprocess.run(
         [sys.executable, "-m", "tests.support.large_ingest", str(ROWS)],

@@ -45,7 +45,7 @@ def told(retort_environment):
 
 
 @pytest.mark.slow
-@pytest.mark.req("goal-3")
+@pytest.mark.req("goal-25")
 def test_every_mutant_is_accounted_for_or_refused_in_words(told):
     assert [one["seed"] for one in told] == list(range(FILES))
     wrong = [f"seed {one['seed']} {one['how']}: {why}" for one in told if (why := fault(one))]

@@ -58,7 +58,7 @@ def ingest(resources):
 
 
 @pytest.mark.slow
-@pytest.mark.req("goal-3")
+@pytest.mark.req("goal-25")
 def test_no_worker_dies_of_the_worst_files(start, ingest, resources):
     worker = start("cpu", application="workers.celery_app")
     before = sorted(child.pid for child in worker.children())
