@@ -322,7 +322,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("case", REFUSED)
-@pytest.mark.req("goal-3")
+@pytest.mark.req("goal-25")
 def test_refusals_have_a_code_and_a_remedy(read, case):
     content, code = REFUSED[case]
     with pytest.raises(RetortError) as refused:
