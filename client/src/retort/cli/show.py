@@ -116,7 +116,8 @@ def show_report(ref: str, report: Json) -> None:
     for column, number in (report.get("bad_cells") or {}).items():
         say(f"  {number:6} x a cell of {column!r} cannot be read, so its value is missing")
     if conflicts := (report.get("duplicates") or {}).get("conflicts"):
-        said = "group of replicates disagrees" if conflicts == 1 else "groups of replicates disagree"
+        one = conflicts == 1
+        said = "group of replicates disagrees" if one else "groups of replicates disagree"
         say(f"  {conflicts} {said} (retort data report {ref} --json)")
     for note in report.get("notes") or []:
         say(f"  {note}")
