@@ -116,6 +116,8 @@ def main() -> int:
                 "RETORT_REDIS_URL": redis_url,
                 "RETORT_STORAGE_ROOT": str(home / "blobs"),
                 "RETORT_LOG_LEVEL": "ERROR",
+                # nobody works on the jobs here: the waiting room would fill up
+                "RETORT_MAX_WAITING_JOBS": "1000000",
             }
             subprocess.run(
                 [sys.executable, "-m", "alembic", "upgrade", "head"],
