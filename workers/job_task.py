@@ -72,7 +72,7 @@ def run_plan(job_id: str, plan: Plan, finalize: Finalize) -> None:
 
 def _divide(resources: Resources, job: Job, plan: FanOut) -> list[int]:
     settings = resources.settings
-    limit = chunk_store.TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
+    limit = chunk_store.TimeLimit.from_settings(settings)
     resources.storage.write(keys.division(job.id, job.attempt), b"")
     return chunk_store.fan_out(resources.database, job, plan, limit)
 

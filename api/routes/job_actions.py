@@ -107,7 +107,7 @@ def retry(
         resources.database,
         caller.project_id,
         job_id,
-        event={"by": caller.name},
+        by=caller.name,
         prepare=partial(fill_if_deferred, resources),
     )
     dispatcher.enqueue(job)
@@ -125,6 +125,7 @@ def _retry_deferred(
                 resources.database,
                 asked.project_id,
                 job_id,
+                by=asked.by,
                 event=asked.event,
                 prepare=partial(fill_if_deferred, resources),
             )

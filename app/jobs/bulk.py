@@ -12,7 +12,7 @@ from app.core.ids import new_id
 from app.db.database import Database
 from app.jobs.control import cancel_all, requeue
 from app.jobs.filters import JobFilter
-from app.jobs.labels import MAX_LABELS, relabel_all
+from app.jobs.labels import RELABELLED, relabel_all
 from app.jobs.model import Job
 from app.jobs.needs import OTHERS_MET, UNFILLED
 
@@ -25,14 +25,12 @@ MAX_JOBS = 10_000
 #: of them in one transaction, so that no job is locked for long
 _BATCH = 200
 
-_PATCHED: LiteralString = "jsonb_strip_nulls(labels || %(patch)s)"
 #: whom an action would change
 _ELIGIBLE: dict[Action, LiteralString] = {
     "cancel": "(state IN ('waiting', 'queued', 'retrying')"
     " OR state = 'running' AND cancel_requested_at IS NULL)",
     "retry": f"state = 'failed' AND {OTHERS_MET}",
-    "relabel": f"labels <> {_PATCHED}"
-    f" AND (SELECT count(*) FROM jsonb_object_keys({_PATCHED})) <= {MAX_LABELS}",
+    "relabel": RELABELLED,
 }
 
 

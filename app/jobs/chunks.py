@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, LiteralString
+from typing import Any, LiteralString, Self
 from uuid import UUID, uuid4
 
 from psycopg.types.json import Jsonb
 
 from app.core.errors import LeaseLost, Problem
+from app.core.settings import Settings
 from app.core.work import ChunkResult, ChunkSpec, FanOut
 from app.db.database import Cursor, Database
 from app.jobs.claim import Owner, Pulse
@@ -76,6 +77,10 @@ class TimeLimit:
 
     base: float
     per_row: float
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Self:
+        return cls(base=settings.chunk_seconds, per_row=settings.row_seconds)
 
     def of(self, rows: int) -> float:
         return self.base + self.per_row * rows

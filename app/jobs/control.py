@@ -66,7 +66,7 @@ def retry_failed(
     project_id: UUID,
     job_id: UUID,
     *,
-    by: str = "",
+    by: str,
     event: dict[str, Any] | None = None,
     prepare: Prepare | None = None,
 ) -> Job:
@@ -82,7 +82,7 @@ def retry_failed(
         _check_retry(cursor, job)
         if prepare is not None:
             prepare(session, job)
-        if not requeue(cursor, [job.id], event=event or {"by": by}):
+        if not requeue(cursor, [job.id], event={"by": by, **(event or {})}):
             raise Conflict("a job that this one needs has not succeeded yet")
         return fetch_job(cursor, project_id, job_id)
 

@@ -29,24 +29,22 @@ class JobFilter:
 
     def as_json(self) -> dict[str, Any]:
         """What was asked for, for logs and audits."""
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
         return {
             name: value if isinstance(value, str | dict) else _plain(value)
-            for name, value in given.items()
-            if value is not None
+            for name, value in self.given().items()
         }
 
-    def given(self) -> set[str]:
-        """Names of the fields that are asked for."""
-        return {f.name for f in fields(self) if getattr(self, f.name) is not None}
+    def given(self) -> dict[str, Any]:
+        """The fields that are asked for."""
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
 
     def where(self, project_id: UUID) -> tuple[LiteralString, dict[str, Any]]:
         """A condition on `jobs` and its values. Only what is asked for is in it, so that the
         planner sees which index serves.
         """
-        given = [f.name for f in fields(self) if getattr(self, f.name) is not None]
-        values: dict[str, Any] = {name: getattr(self, name) for name in given}
-        values["project_id"] = project_id
+        given = self.given()
+        values = {**given, "project_id": project_id}
         if self.labels is not None:
             values["labels"] = Jsonb(self.labels)
         for name in ("ids", "states", "kinds"):

@@ -13,11 +13,16 @@ from app.jobs.store import fetch_job
 
 MAX_LABELS = 50
 
-#: null takes a label away; a job that already has these labels is left alone
-RELABEL: LiteralString = """
+#: null takes a label away
+_PATCHED: LiteralString = "jsonb_strip_nulls(labels || %(patch)s)"
+#: jobs whose labels the patch changes; one that would have too many is left alone
+RELABELLED: LiteralString = (
+    f"labels <> {_PATCHED} AND (SELECT count(*) FROM jsonb_object_keys({_PATCHED})) <= {MAX_LABELS}"
+)
+_RELABEL: LiteralString = f"""
 WITH changed AS (
-    UPDATE jobs SET labels = jsonb_strip_nulls(labels || %(patch)s), version = version + 1
-    WHERE {where} AND labels <> jsonb_strip_nulls(labels || %(patch)s)
+    UPDATE jobs SET labels = {_PATCHED}, version = version + 1
+    WHERE id = ANY(%(ids)s) AND {RELABELLED}
     RETURNING id, labels
 ), told AS (
     INSERT INTO job_events (job_id, type, data)
@@ -58,15 +63,5 @@ def relabel_all(
     cursor: Cursor, job_ids: list[UUID], patch: dict[str, str | None], *, event: dict[str, Any]
 ) -> list[UUID]:
     """Those of the jobs whose labels the patch changes; one that would have too many is left."""
-    where: LiteralString = (
-        "id = ANY(%(ids)s) AND (SELECT count(*) FROM"
-        " jsonb_object_keys(jsonb_strip_nulls(labels || %(patch)s))) <= %(limit)s"
-    )
-    values = {
-        "ids": job_ids,
-        "patch": Jsonb(patch),
-        "event": Jsonb(event),
-        "limit": MAX_LABELS,
-    }
-    cursor.execute(RELABEL.format(where=where), values)
+    cursor.execute(_RELABEL, {"ids": job_ids, "patch": Jsonb(patch), "event": Jsonb(event)})
     return [row["id"] for row in cursor.fetchall()]

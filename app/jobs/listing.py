@@ -87,7 +87,7 @@ class _Query:
         }
 
     def find(self) -> _Found:
-        given = self._filters.given()
+        given = self._filters.given().keys()
         if given <= {"state", "states", "kind", "kinds", *_TIME}:
             return self._exact()
         if given <= {"created_by", *_TIME}:
@@ -152,7 +152,7 @@ class _Query:
 
     def _narrow(self) -> Iterator[LiteralString]:
         """Conditions that an index answers, each by itself."""
-        given = self._filters.given()
+        given = self._filters.given().keys()
         if "labels" in given:
             yield "labels @> %(labels)s"
         if "parent_id" in given:

@@ -181,7 +181,7 @@ def _split(cursor: Cursor, settings: Settings, row: dict[str, Any]) -> None:
         " WHERE job_id = %(job_id)s AND chunk = %(chunk)s",
         row,
     )
-    limit = TimeLimit(base=settings.chunk_seconds, per_row=settings.row_seconds)
+    limit = TimeLimit.from_settings(settings)
     for start, stop in _pieces(row["start_row"], row["stop_row"]):
         cursor.execute(
             "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, crash_count,"
