@@ -28,15 +28,10 @@ from app.datasets.params import IngestParams
 from app.datasets.records import resolve_dataset, version_before
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.jobs import JobRow
+from app.ingestion.page_policy import CONTENT_SECURITY_POLICY
 from app.kinds import Submission
 from app.resources import Resources
 from workers.interactive import ask
-
-#: as in the page itself (app/ingestion/page.py, which the gateway does not load)
-_PAGE_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
-    " form-action 'none'"
-)
 
 router = APIRouter(prefix="/datasets", tags=["datasets"], responses=PROBLEMS)
 
@@ -146,7 +141,9 @@ def report_page(ref: str, caller: Caller, resources: WithResources) -> Streaming
             f"{row.name}:{row.number} has no report page: an earlier release read it",
             remedy="Its figures: GET /api/v1/datasets/{ref}/report. Ingest the file again for one.",
         )
-    headers = {"Content-Security-Policy": f"{_PAGE_POLICY}; frame-ancestors 'none'; sandbox"}
+    headers = {
+        "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'; sandbox"
+    }
     return StreamingResponse(
         blocks(resources.storage.open(key)), media_type="text/html; charset=utf-8", headers=headers
     )

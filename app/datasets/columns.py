@@ -7,10 +7,11 @@ from typing import Any, Literal, NotRequired
 from typing_extensions import TypedDict
 
 from app.core.errors import FieldError, InvalidInput, UnknownName
+from app.core.names import near
 from app.datasets.dates import date_format
 from app.datasets.numbers import Decimal, is_number, parse_number
 from app.datasets.params import ColumnRole
-from app.datasets.structures import looks_like_structures, parse_rate, sounds_like_structure
+from app.datasets.structures import sounds_like_structure, structure_rate
 from app.datasets.units import unit_of
 
 #: column that readers add for the structure of an SDF record
@@ -33,6 +34,7 @@ _MAX_CLASSES = 20
 _MAX_WORDS = 200
 _MAX_WORD_SHARE = 0.5
 _SHOWN = 50
+_NAMED = 5
 
 
 class Column(TypedDict):
@@ -76,13 +78,14 @@ def guess_columns(
     _check_overrides(names, overrides, kind)
     _check_known(names, units or {}, "units")
     values = {name: _values(name, sample) for name in names}
-    structure = _structure_column(names, values, overrides, kind)
+    rates = {} if kind == "table" else _structure_rates(values)
+    structure = _structure_column(names, rates, overrides, kind)
     columns = []
     for name in names:
         column = _typed(name, values[name], decimal, units or {})
         if name == structure:
             column |= {"role": "smiles", "type": "structure"}
-        elif structure is not None and looks_like_structures(name, values[name]):
+        elif structure is not None and name in rates:
             column |= {"type": "structure"}
         columns.append(column)
     for column in columns:
@@ -147,13 +150,25 @@ def _check_overrides(names: Sequence[str], overrides: Mapping[str, ColumnRole], 
 
 
 def _check_known(names: Sequence[str], given: Iterable[str], field: str) -> None:
-    for name in given:
-        if name not in names:
-            raise UnknownName(
-                f"the file has no column {name!r}",
-                remedy=f"Its columns are: {_listed(names)}.",
-                errors=[_about(field, name, "unknown_name")],
-            )
+    """Raises UnknownName for a column that the file does not have."""
+    wrong = [name for name in given if name not in names]
+    if not wrong:
+        return
+    close = {name: near(name, names) for name in wrong[:_NAMED]}
+    known = list(dict.fromkeys(hit for hits in close.values() for hit in hits)) or names[:_SHOWN]
+    raise UnknownName(
+        f"the file has no column {', '.join(map(repr, close))}",
+        remedy=f"Nearest columns of the file: {', '.join(map(repr, known))}.",
+        errors=[
+            FieldError(pointer=f"/{field}/{name}", code="unknown_name", detail=_meant(name, hits))
+            for name, hits in close.items()
+        ],
+    )
+
+
+def _meant(name: str, hits: Sequence[str]) -> str:
+    known = f"; nearest: {', '.join(map(repr, hits))}" if hits else ""
+    return f"there is no column {name!r}{known}"
 
 
 def _about(field: str, name: str, code: str) -> FieldError:
@@ -167,9 +182,16 @@ def _listed(names: Sequence[str]) -> str:
 # ---- structures
 
 
+def _structure_rates(values: Mapping[str, Sequence[str]]) -> dict[str, float]:
+    """Of the columns that look like structures, how many of their cells read as such."""
+    return {
+        name: rate for name, cells in values.items() if (rate := structure_rate(name, cells)) > 0.0
+    }
+
+
 def _structure_column(
     names: Sequence[str],
-    values: Mapping[str, Sequence[str]],
+    rates: Mapping[str, float],
     overrides: Mapping[str, ColumnRole],
     kind: str,
 ) -> str | None:
@@ -182,18 +204,18 @@ def _structure_column(
     if STRUCTURE in names:
         return STRUCTURE
     free = [name for name in names if name not in overrides]
-    rates = {
-        name: parse_rate(values[name]) + (0.2 if sounds_like_structure(name) else 0.0)
+    liked = {
+        name: rates[name] + (0.2 if sounds_like_structure(name) else 0.0)
         for name in free
-        if looks_like_structures(name, values[name])
+        if name in rates
     }
-    best = max(rates.values(), default=0.0)
+    best = max(liked.values(), default=0.0)
     if best < _MIN_PARSED:
         _no_structures(names, free, kind)
         return None
-    near_best = [name for name in rates if rates[name] >= 0.9 * best]
+    near_best = [name for name in liked if liked[name] >= 0.9 * best]
     named = [name for name in near_best if sounds_like_structure(name)]
-    return min(named or near_best, key=lambda name: (-rates[name], len(name)))
+    return min(named or near_best, key=lambda name: (-liked[name], len(name)))
 
 
 def _no_structures(names: Sequence[str], free: Sequence[str], kind: str) -> None:

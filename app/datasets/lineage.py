@@ -12,12 +12,11 @@ from app.db.datasets import DatasetRow, SplitRow
 from app.db.files import FileRow
 from app.db.jobs import JobRow
 from app.db.models import AliasRow, ModelVersionRow
+from app.metrics.evaluate import default_metric
 
 #: of each kind of node, newest first; `more` names the kinds that have others
 _LIMIT = 200
 _MAX_LABELS = 50
-#: the figure that a model of this task is judged by (also app/training/evaluating.py: headline)
-_MAIN_METRIC = {"regression": "rmse", "binary": "roc_auc", "multiclass": "balanced_accuracy"}
 
 
 def lineage_of(session: Session, row: DatasetRow) -> dict[str, Any]:
@@ -122,6 +121,6 @@ def _model(row: ModelVersionRow, aliases: Sequence[str]) -> dict[str, Any]:
 
 def _metric(row: ModelVersionRow) -> dict[str, Any] | None:
     """The task's main metric on the test rows, mean over targets."""
-    name = _MAIN_METRIC.get(row.task)
-    figure = row.metrics.get("mean", {}).get(name) if name is not None else None
+    name = default_metric(row.task)
+    figure = row.metrics.get("mean", {}).get(name)
     return {"name": name, "part": "test", "value": figure.get("value")} if figure else None

@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput
 from app.core.work import ChunkSpec, WorkContext
 from app.datasets.columns import STRUCTURE, Column, DatasetKind, guess_columns, kind_of
 from app.datasets.numbers import Decimal
-from app.datasets.params import ColumnRole, DecimalSign
+from app.datasets.params import ColumnRole, DecimalSign, ReadParams
 from app.datasets.readers.table import sampled
 from app.datasets.reading import SourceRow, Table, open_table
 from app.resources import Resources
@@ -22,7 +22,7 @@ from app.storage import Storage, keys
 
 MAX_CHUNKS = 200
 #: rows that roles are guessed from
-SAMPLE_ROWS = 500
+_SAMPLE_ROWS = 500
 _MIN_ROWS_PER_PART = 1000
 #: a chunk holds its part: so many characters (and _CELL_WEIGHT a cell) begin a new one
 _PART_WEIGHT = 64 * 1024 * 1024
@@ -52,6 +52,10 @@ class ReadingOptions:
     units: dict[str, str] = field(default_factory=dict)
     #: else rows are only predicted: a table needs no target
     to_learn: bool = True
+
+    @classmethod
+    def of(cls, params: ReadParams) -> Self:
+        return cls(**{name: getattr(params, name) for name in ReadParams.model_fields})
 
     def open(self, resources: Resources, key: str, name: str) -> Table:
         """The file as a table; see open_table."""
@@ -152,22 +156,7 @@ def _survey(
 ) -> tuple[Layout, int]:
     """First pass: columns from the first rows, the number of rows, and what they weigh."""
     with options.open(resources, key, name) as table:
-        sample, rows = sampled(table.rows, SAMPLE_ROWS)
-        if not sample:
-            raise InvalidInput(
-                "the file has a header but no data row",
-                code="no_rows",
-                remedy="Add at least one row below the header.",
-            )
-        columns = guess_columns(
-            table.columns,
-            [row.cells for row in sample],
-            options.roles,
-            kind=options.kind,
-            decimal=table.decimal,
-            units=options.units,
-            to_learn=options.to_learn,
-        )
+        _, rows, columns = first_look(table, options)
         count = weight = 0
         for row in rows:
             count = row.row
@@ -187,6 +176,32 @@ def _survey(
             notes=[*table.notes, *notes_on(columns)],
         )
         return layout, weight
+
+
+def first_look(
+    table: Table, options: ReadingOptions
+) -> tuple[list[SourceRow], Iterator[SourceRow], list[Column]]:
+    """The first rows, all rows, and what the columns are for as the first rows show it.
+
+    Raises InvalidInput for a table without rows, and what guess_columns raises.
+    """
+    sample, rows = sampled(table.rows, _SAMPLE_ROWS)
+    if not sample:
+        raise InvalidInput(
+            "the file has a header but no data row",
+            code="no_rows",
+            remedy="Add at least one row below the header.",
+        )
+    columns = guess_columns(
+        table.columns,
+        [row.cells for row in sample],
+        options.roles,
+        kind=options.kind,
+        decimal=table.decimal,
+        units=options.units,
+        to_learn=options.to_learn,
+    )
+    return sample, rows, columns
 
 
 def notes_on(columns: Sequence[Column]) -> list[str]:

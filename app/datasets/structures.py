@@ -16,17 +16,20 @@ def sounds_like_structure(name: str) -> bool:
     return _NAME.search(name.strip()) is not None
 
 
-def looks_like_structures(name: str, values: Sequence[str]) -> bool:
-    """Most different values read as molecules. `No`, `CO` and `c` do too: a column that is not
-    named like one must not repeat a few words, nor hold mostly shorter ones than `CCO`.
+def structure_rate(name: str, values: Sequence[str]) -> float:
+    """`parse_rate`, but 0 for what reads as molecules and is words.
+
+    `No`, `CO` and `c` read as molecules too: a column that is not named like structures must
+    not repeat a few values, nor hold mostly shorter ones than `CCO`.
     """
-    if not values or parse_rate(values) == 0.0:
-        return False
+    rate = parse_rate(values)
+    if rate == 0.0:
+        return 0.0
     sample = values[:_SAMPLE]
     distinct = set(sample)
     varied = len(distinct) >= _MIN_DISTINCT_SHARE * len(sample)
     long = sum(len(value) >= _SHORTEST for value in distinct) >= len(distinct) / 2
-    return sounds_like_structure(name) or (varied and long)
+    return rate if sounds_like_structure(name) or (varied and long) else 0.0
 
 
 def parse_rate(values: Sequence[str]) -> float:

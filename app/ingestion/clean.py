@@ -55,14 +55,18 @@ def write_clean(
     results: Sequence[ChunkResult],
     context: WorkContext,
 ) -> tuple[int, Shapes]:
-    """Three passes over the parts: count, collect, merge. Its number of rows, and their shapes."""
-    for part in staged_parts(storage, results):
-        context.raise_if_cancelled()
-        replicates.count(part)
-    start = 0
-    for part in staged_parts(storage, results):
-        replicates.collect(part, start)
-        start += len(part)
+    """Up to three passes over the parts: count, collect, merge. Its number of rows, and their
+    shapes.
+    """
+    if replicates.rule != "keep_all":
+        for part in staged_parts(storage, results):
+            context.raise_if_cancelled()
+            replicates.count(part)
+    if replicates.rule == "merge":
+        start = 0
+        for part in staged_parts(storage, results):
+            replicates.collect(part, start)
+            start += len(part)
     shapes = Shapes()
     schema = _schema(replicates, next(staged_parts(storage, results)))
     with (

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
-from app.datasets.columns import RESERVED, kind_of, stored_name
+from app.datasets.columns import RESERVED, stored_name
 from app.datasets.fingerprints import Hashes, combined, hash_rows, mixed
 from app.datasets.records import Dataset, load_dataset
 from app.datasets.rows import take_rows
@@ -81,7 +81,7 @@ def _columns(
 
 
 def _plan(before: Dataset, after: Dataset) -> _Plan:
-    kinds = kind_of(before.columns), kind_of(after.columns)
+    kinds = before.kind, after.kind
     if kinds[0] != kinds[1]:
         raise InvalidInput(
             f"{before.ref} holds rows of kind {kinds[0]}, {after.ref} of kind {kinds[1]}",

@@ -56,13 +56,11 @@ class Replicates:
         return len(self._found.firsts)
 
     def count(self, part: pa.Table) -> None:
-        if self.rule != "keep_all":
-            self._keys.append(self.identities(part))
+        """Unless `keep_all`."""
+        self._keys.append(self.identities(part))
 
     def collect(self, part: pa.Table, start: int) -> None:
-        """`start`: how many rows were in the parts before."""
-        if self.rule != "merge":
-            return
+        """For `merge`. `start`: how many rows were in the parts before."""
         here = self._found.within(start, len(part)) - start
         if len(here):
             self._values.append(part.select(["row", *self._target_names]).take(here))

@@ -11,12 +11,7 @@ from typing import Any
 
 from app.chem.drawing import draw
 from app.ingestion.charts import histogram, shares
-
-#: sent with the page, and written into it: it may run nothing and load nothing
-CONTENT_SECURITY_POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
-    " form-action 'none'"
-)
+from app.ingestion.page_policy import CONTENT_SECURITY_POLICY
 
 _MAX_TARGETS = 4
 _MAX_VALUES = 4

@@ -1,15 +1,12 @@
 """What we understand of a file, from its first rows, before anything is made of it."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
-from app.core.errors import FieldError, InvalidInput, UnknownName
-from app.core.names import near
-from app.datasets.columns import BLANK, STRUCTURE, Column, guess_columns, kind_of
+from app.datasets.columns import BLANK, STRUCTURE, Column, kind_of
 from app.datasets.params import ReadParams
-from app.datasets.parts import SAMPLE_ROWS, ReadingOptions, notes_on, title_of
-from app.datasets.readers.table import sampled
+from app.datasets.parts import ReadingOptions, first_look, notes_on, title_of
 from app.datasets.reading import SourceRow, Table
 from app.resources import Resources
 
@@ -25,26 +22,9 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
     Raises InvalidInput as ingest would, UnknownName for an override of a column that is not there
     (the nearest names as remedy).
     """
-    options = ReadParams.model_validate(payload["options"])
-    reading = ReadingOptions(format=options.format, sheet=options.sheet, decimal=options.decimal)
-    with reading.open(resources, payload["key"], payload["name"]) as table:
-        sample, _ = sampled(table.rows, SAMPLE_ROWS)
-    if not sample:
-        raise InvalidInput(
-            "the file has a header but no data row",
-            code="no_rows",
-            remedy="Add at least one row below the header.",
-        )
-    check_names(table.columns, options.roles, "roles")
-    check_names(table.columns, options.units, "units")
-    columns = guess_columns(
-        table.columns,
-        [row.cells for row in sample],
-        options.roles,
-        kind=options.kind,
-        decimal=table.decimal,
-        units=options.units,
-    )
+    options = ReadingOptions.of(ReadParams.model_validate(payload["options"]))
+    with options.open(resources, payload["key"], payload["name"]) as table:
+        sample, _, columns = first_look(table, options)
     return {
         "format": table.format,
         "kind": kind_of(columns),
@@ -55,28 +35,6 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
         "notes": [*table.notes, *notes_on(columns), *_notes(table, sample, columns)],
         "rows_sampled": len(sample),
     }
-
-
-def check_names(names: Sequence[str], given: Iterable[str], field: str) -> None:
-    """Raises UnknownName for a column that the file does not have."""
-    wrong = [name for name in given if name not in names]
-    if not wrong:
-        return
-    close = {name: near(name, names) for name in wrong[:_EXAMPLES]}
-    known = list(dict.fromkeys(hit for hits in close.values() for hit in hits)) or names[:50]
-    raise UnknownName(
-        f"the file has no column {', '.join(map(repr, close))}",
-        remedy=f"Nearest columns of the file: {', '.join(map(repr, known))}.",
-        errors=[
-            FieldError(pointer=f"/{field}/{name}", code="unknown_name", detail=_meant(name, hits))
-            for name, hits in close.items()
-        ],
-    )
-
-
-def _meant(name: str, hits: Sequence[str]) -> str:
-    known = f"; nearest: {', '.join(map(repr, hits))}" if hits else ""
-    return f"there is no column {name!r}{known}"
 
 
 def _shown(column: Column, sample: Sequence[SourceRow]) -> dict[str, Any]:

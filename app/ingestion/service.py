@@ -53,14 +53,7 @@ def plan(resources: Resources, context: WorkContext, params: IngestParams) -> Fa
         context,
         file.storage_key,
         file.name,
-        options=ReadingOptions(
-            format=params.format,
-            sheet=params.sheet,
-            decimal=params.decimal,
-            kind=params.kind,
-            roles=dict(params.roles),
-            units=dict(params.units),
-        ),
+        options=ReadingOptions.of(params),
     )
     for note in layout.notes:
         if note not in ("gzip", "zip"):

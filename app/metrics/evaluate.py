@@ -19,7 +19,7 @@ class Figure(TypedDict):
 
 
 def default_metric(task: str) -> str:
-    """What a study optimizes when nobody says."""
+    """What a model is judged by, and a study optimizes, when nobody says."""
     return {"regression": "rmse", "binary": "roc_auc", "multiclass": "balanced_accuracy"}[task]
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, Predictions
-from app.metrics.evaluate import Figure, baseline_predictions, evaluate
+from app.metrics.evaluate import Figure, baseline_predictions, default_metric, evaluate
 from app.models.bundle import Calibration
 
 Values = NDArray[np.float64]
@@ -102,7 +102,7 @@ def calibrate(task: LearningTask, y: Values, predictions: Predictions) -> Calibr
 
 def headline(task: LearningTask, metrics: dict[str, Any]) -> str:
     """One line for the progress and the log."""
-    name = {"regression": "rmse", "binary": "roc_auc", "multiclass": "balanced_accuracy"}[task.type]
+    name = default_metric(task.type)
     mean, targets = metrics["mean"].get(name, {}).get("value"), list(metrics["test"])
     if mean is None:
         return "test metrics are not defined"

@@ -191,9 +191,9 @@ def test_the_page_may_run_nothing(api, resources):
 
 def test_the_gateway_sends_the_policy_that_the_page_was_made_for():
     from api.routes import datasets
-    from app.ingestion.page import CONTENT_SECURITY_POLICY
+    from app.ingestion import page
 
-    assert datasets._PAGE_POLICY == CONTENT_SECURITY_POLICY
+    assert datasets.CONTENT_SECURITY_POLICY == page.CONTENT_SECURITY_POLICY
 
 
 # ---- lineage

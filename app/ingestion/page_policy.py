@@ -1,0 +1,6 @@
+"""What a report page may load: nothing. In the page itself, and sent with it by the gateway."""
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; base-uri 'none';"
+    " form-action 'none'"
+)
