@@ -1,6 +1,5 @@
 """Files: upload, list, download."""
 
-import hashlib
 from collections.abc import Iterator
 from typing import Annotated, BinaryIO
 from urllib.parse import quote
@@ -17,11 +16,11 @@ from api.responses import json_response
 from api.schemas.file import FileAnswer, FilePage, file_json
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
-from app.core.errors import InvalidInput, NotFound
+from app.core.hashing import sha256_of_stream
 from app.db.files import FileRow
 from app.files.names import safe_name
+from app.files.uploaded import add_uploaded, empty_file, owned_file, store_content
 from app.resources import Resources
-from app.storage import keys
 
 router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
 
@@ -31,31 +30,21 @@ _BLOCK = 1 << 20
 @router.post("", status_code=201, response_model=FileAnswer)
 def upload(file: UploadFile, caller: Caller, resources: WithResources) -> Response:
     """Store a file (multipart field `file`). Equal content is stored once."""
-    sha256, size = _hash(file.file)
+    sha256, size = sha256_of_stream(file.file), file.file.tell()
     if size == 0:
-        raise InvalidInput(
-            "the file is empty", code="empty_file", remedy="Upload a CSV or SDF file with rows."
-        )
-    key = keys.upload(sha256)
-    if not resources.storage.exists(key):
-        file.file.seek(0)
-        with resources.storage.writer(key) as target:
-            while block := file.file.read(_BLOCK):
-                target.write(block)
-    row = FileRow(
-        project_id=caller.project_id,
-        created_by=caller.name,
-        name=safe_name(file.filename),
-        media_type=file.content_type or "application/octet-stream",
-        size=size,
-        sha256=sha256,
-        storage_key=key,
-        role="upload",
-    )
+        raise empty_file()
+    file.file.seek(0)
+    store_content(resources.storage, sha256, iter(lambda: file.file.read(_BLOCK), b""))
     with resources.database.session() as session:
-        session.add(row)
-        session.flush()
-        session.refresh(row)
+        row = add_uploaded(
+            session,
+            project_id=caller.project_id,
+            created_by=caller.name,
+            name=safe_name(file.filename),
+            media_type=file.content_type or "application/octet-stream",
+            size=size,
+            sha256=sha256,
+        )
         body = file_json(row)
     headers = {"Location": f"/api/v1/files/{row.id}"}
     return json_response(body, status=201, headers=headers)
@@ -136,15 +125,4 @@ def blocks(stream: BinaryIO, length: int | None = None) -> Iterator[bytes]:
 
 def _file(resources: Resources, caller: Principal, file_id: UUID) -> FileRow:
     with resources.database.session() as session:
-        row = session.get(FileRow, file_id)
-    if row is None or row.project_id != caller.project_id:
-        raise NotFound(f"there is no file {file_id}")
-    return row
-
-
-def _hash(stream: BinaryIO) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    while block := stream.read(_BLOCK):
-        digest.update(block)
-        size += len(block)
-    return digest.hexdigest(), size
+        return owned_file(session, caller.project_id, file_id)

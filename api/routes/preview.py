@@ -8,9 +8,8 @@ from api.dependencies import Caller, WithResources
 from api.responses import json_response
 from api.schemas.dataset import PreviewAnswer
 from api.schemas.problem import PROBLEMS
-from app.core.errors import NotFound
 from app.datasets.params import ReadParams
-from app.db.files import FileRow
+from app.files.uploaded import owned_file
 from workers.interactive import ask
 
 router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
@@ -24,9 +23,7 @@ def preview(
     overrides in the body are checked and honoured.
     """
     with resources.database.session() as session:
-        row = session.get(FileRow, file_id)
-    if row is None or row.project_id != caller.project_id:
-        raise NotFound(f"there is no file {file_id}")
+        row = owned_file(session, caller.project_id, file_id)
     options = (request or ReadParams()).model_dump(mode="json", exclude_defaults=True)
     answer = ask(
         resources,

@@ -15,6 +15,7 @@ from app.core.errors import Conflict, InvalidInput, NotFound, UploadBusy
 from app.db.files import FileRow
 from app.db.uploads import UploadRow
 from app.files.parts import Part, forget_part, incomplete, missing_parts, parts_of
+from app.files.uploaded import add_uploaded, store_content
 from app.files.uploads import unknown_upload
 from app.resources import Resources
 from app.storage import keys
@@ -82,8 +83,7 @@ def _complete(session: Session, storage: Storage, project_id: UUID, upload_id: U
 def _assemble(storage: Storage, upload: UploadRow, parts: Sequence[Part]) -> str:
     """Write the parts as one blob under the hash of the whole; which hash that is.
 
-    Without a declared hash the parts are read twice: a blob's key is its hash. What is there
-    already is written again (equal bytes), so that the clean-up takes it for new.
+    Without a declared hash the parts are read twice: a blob's key is its hash.
     """
     sha256 = upload.sha256
     if sha256 is None:
@@ -91,18 +91,16 @@ def _assemble(storage: Storage, upload: UploadRow, parts: Sequence[Part]) -> str
         for block in _blocks(storage, upload.id, parts):
             digest.update(block)
         sha256 = digest.hexdigest()
-    found = hashlib.sha256()
-    with storage.writer(keys.upload(sha256)) as target:
-        for block in _blocks(storage, upload.id, parts):
-            found.update(block)
-            target.write(block)
-        if found.hexdigest() != sha256:
-            raise InvalidInput(
-                f"the parts together have the hash {found.hexdigest()}, not {sha256}",
-                code="hash_mismatch",
-                remedy="Compare the sha256 of each part (GET the upload) with your file, send"
-                " again what differs, then complete the upload.",
-            )
+
+    def mismatch(found: str) -> InvalidInput:
+        return InvalidInput(
+            f"the parts together have the hash {found}, not {sha256}",
+            code="hash_mismatch",
+            remedy="Compare the sha256 of each part (GET the upload) with your file, send"
+            " again what differs, then complete the upload.",
+        )
+
+    store_content(storage, sha256, _blocks(storage, upload.id, parts), mismatch=mismatch)
     return sha256
 
 
@@ -135,19 +133,15 @@ def _publish(session: Session, upload: UploadRow, sha256: str) -> FileRow:
             code="upload_changed",
             remedy="Complete it again once all parts are sent.",
         )
-    file = FileRow(
+    file = add_uploaded(
+        session,
         project_id=upload.project_id,
         created_by=upload.created_by,
         name=upload.name,
         media_type=upload.media_type,
         size=upload.size,
         sha256=sha256,
-        storage_key=keys.upload(sha256),
-        role="upload",
     )
-    session.add(file)
-    session.flush()
-    session.refresh(file)
     upload.state = "completed"
     upload.file_id = file.id
     return file

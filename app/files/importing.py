@@ -1,6 +1,5 @@
 """A file on the gateway's own disk becomes a file of the project: only below the import roots."""
 
-import hashlib
 import os
 import stat
 from collections.abc import Iterator, Sequence
@@ -8,15 +7,15 @@ from pathlib import Path
 from typing import BinaryIO, NoReturn
 from uuid import UUID
 
-from sqlalchemy import select, text
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
-from app.core.errors import Conflict, InvalidInput, NotFound, PayloadTooLarge
+from app.core.errors import InvalidInput, NotFound, PayloadTooLarge
+from app.core.hashing import sha256_of_stream
 from app.db.files import FileRow
 from app.files.names import safe_name
+from app.files.uploaded import add_uploaded, empty_file, find_uploaded, store_content
 from app.resources import Resources
-from app.storage import keys
-from app.storage.base import Storage
 
 _BLOCK = 1 << 20
 
@@ -30,34 +29,27 @@ def import_file(resources: Resources, project_id: UUID, path: str, *, by: str) -
     """
     settings = resources.settings
     with _open(_allowed(path, settings.import_roots), settings.max_upload_bytes) as stream:
-        sha256, size = _hash(stream)
+        sha256, size = sha256_of_stream(stream), stream.tell()
         name = safe_name(path)
         with resources.database.session() as session:
             known = _known(session, project_id, name, sha256)
         if known is not None:
             return known
-        _store(resources.storage, stream, sha256)
-    row = FileRow(
-        project_id=project_id,
-        created_by=by,
-        name=name,
-        media_type="application/octet-stream",
-        size=size,
-        sha256=sha256,
-        storage_key=keys.upload(sha256),
-        role="upload",
-    )
+        store_content(resources.storage, sha256, _blocks(stream))
     with resources.database.session() as session:
         # of two that import the same file at once, the second finds the row of the first
         lock = {"file": f"{project_id}:{sha256}"}
         session.execute(text("SELECT pg_advisory_xact_lock(hashtextextended(:file, 5))"), lock)
         known = _known(session, project_id, name, sha256)
-        if known is not None:
-            return known
-        session.add(row)
-        session.flush()
-        session.refresh(row)
-    return row
+        return known or add_uploaded(
+            session,
+            project_id=project_id,
+            created_by=by,
+            name=name,
+            media_type="application/octet-stream",
+            size=size,
+            sha256=sha256,
+        )
 
 
 def _allowed(given: str, roots: Sequence[Path]) -> Path:
@@ -120,21 +112,13 @@ def _open(path: Path, limit: int) -> BinaryIO:
     if not stat.S_ISREG(found.st_mode):
         problem = InvalidInput(f"{path.name!r} is no plain file", code="path_not_allowed")
     elif found.st_size == 0:
-        problem = InvalidInput(f"the file {path.name!r} is empty", code="empty_file")
+        problem = empty_file(f"the file {path.name!r}")
     elif found.st_size > limit:
         problem = PayloadTooLarge(f"the file {path.name!r} is larger than {limit} bytes")
     if problem is not None:
         os.close(descriptor)
         raise problem
     return os.fdopen(descriptor, "rb")
-
-
-def _hash(stream: BinaryIO) -> tuple[str, int]:
-    digest, size = hashlib.sha256(), 0
-    for block in _blocks(stream):
-        digest.update(block)
-        size += len(block)
-    return digest.hexdigest(), size
 
 
 def _blocks(stream: BinaryIO) -> Iterator[bytes]:
@@ -144,26 +128,4 @@ def _blocks(stream: BinaryIO) -> Iterator[bytes]:
 
 
 def _known(session: Session, project_id: UUID, name: str, sha256: str) -> FileRow | None:
-    return session.scalar(
-        select(FileRow)
-        .where(
-            FileRow.project_id == project_id,
-            FileRow.sha256 == sha256,
-            FileRow.name == name,
-            FileRow.role == "upload",
-        )
-        .order_by(FileRow.id)
-        .limit(1)
-    )
-
-
-def _store(storage: Storage, stream: BinaryIO, sha256: str) -> None:
-    found = hashlib.sha256()
-    with storage.writer(keys.upload(sha256)) as target:
-        for block in _blocks(stream):
-            found.update(block)
-            target.write(block)
-        if found.hexdigest() != sha256:
-            raise Conflict(
-                "the file changed while it was read", remedy="Send it again once it is complete."
-            )
+    return find_uploaded(session, project_id, sha256, FileRow.name == name)

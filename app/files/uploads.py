@@ -7,12 +7,13 @@ from uuid import UUID
 from sqlalchemy import func, select, text
 from sqlalchemy.orm import Session
 
-from app.core.errors import InvalidInput, NotFound, PayloadTooLarge, TooManyUploads
+from app.core.errors import NotFound, PayloadTooLarge, TooManyUploads
 from app.core.settings import Settings
 from app.db.files import FileRow
 from app.db.uploads import UploadRow
 from app.files.layout import part_bytes_for
 from app.files.names import safe_name
+from app.files.uploaded import empty_file, find_uploaded
 from app.resources import Resources
 from app.storage import keys
 
@@ -50,7 +51,7 @@ def begin_upload(resources: Resources, new: NewUpload) -> Begun:
     _check_size(new, resources.settings)
     with resources.database.session() as session:
         if new.sha256 is not None:
-            file = _same_file(session, new)
+            file = find_uploaded(session, new.project_id, new.sha256, FileRow.size == new.size)
             if file is not None:
                 return Begun(file=file)
         # two that begin at once count each other
@@ -104,26 +105,9 @@ def discard_upload(resources: Resources, project_id: UUID, upload_id: UUID) -> N
 
 def _check_size(new: NewUpload, settings: Settings) -> None:
     if new.size == 0:
-        raise InvalidInput(
-            "the file is empty", code="empty_file", remedy="Upload a CSV or SDF file with rows."
-        )
+        raise empty_file()
     if new.size > settings.max_upload_bytes:
         raise PayloadTooLarge(f"the file is larger than {settings.max_upload_bytes} bytes")
-
-
-def _same_file(session: Session, new: NewUpload) -> FileRow | None:
-    return session.scalar(
-        select(FileRow)
-        .where(
-            FileRow.project_id == new.project_id,
-            FileRow.sha256 == new.sha256,
-            FileRow.size == new.size,
-            # what a job made goes away with the job
-            FileRow.role == "upload",
-        )
-        .order_by(FileRow.id)
-        .limit(1)
-    )
 
 
 def _same_upload(session: Session, new: NewUpload) -> UploadRow | None:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy.orm import Session
 
 from app.algorithms.base import Algorithm, algorithms
-from app.core.errors import FieldError, InvalidInput, NotFound, RetortError
+from app.core.errors import FieldError, InvalidInput, RetortError
 from app.core.registry import Registry
 from app.core.requests import PluginSpec
 from app.datasets.records import is_version, resolve_dataset
@@ -17,6 +17,7 @@ from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.db.jobs import JobRow
 from app.featurizers.base import featurizers
+from app.files.uploaded import owned_file
 from app.jobs.states import JobState
 from app.jobs.submit import NewJob, with_params
 from app.jobs.workers import alive_workers
@@ -133,11 +134,8 @@ def _state_of(session: Session, job_id: UUID | None) -> str | None:
 
 
 def need_file(session: Session, new: NewJob, file_id: UUID, pointer: str) -> FileRow:
-    row = session.get(FileRow, file_id)
-    if row is None or row.project_id != new.project_id:
-        with field(pointer):
-            raise NotFound(f"there is no file {file_id}", remedy="Upload it: POST /api/v1/files.")
-    return row
+    with field(pointer):
+        return owned_file(session, new.project_id, file_id, remedy="Upload it: POST /api/v1/files.")
 
 
 def choose_queue(

@@ -1,5 +1,6 @@
 """The gateway on real Postgres and Redis, without workers: conventions and bad requests."""
 
+import hashlib
 import json
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from app.db.projects import ApiKeyRow, ProjectRow
 from app.jobs.claim import Owner, beat, claim_job
 from app.jobs.finish import succeed
 from app.jobs.store import list_jobs
+from app.storage import keys
 from workers.queues import redis_list
 
 OPEN_ROUTES = {
@@ -332,6 +334,17 @@ def test_files_are_stored_once_and_come_back(api, resources):
     assert second["name"] == "b.csv"
     assert len(list(resources.storage.list("uploads/"))) == 1
     assert api.get(f"files/{first['id']}/content").content == body
+
+
+def test_an_upload_makes_old_content_new_for_the_clean_up(api, resources):
+    """Else the clean-up could remove, between look and row, what lay there unnamed for a day."""
+    body = b"smiles,y\nCCO,1\n"
+    key = keys.upload(hashlib.sha256(body).hexdigest())
+    resources.storage.write(key, body)
+    before = resources.storage.modified(key)
+    assert api.post("files", files={"file": ("a.csv", body)}).status_code == 201
+    assert resources.storage.modified(key) > before
+    assert resources.storage.read(key) == body
 
 
 def test_an_empty_file_is_refused_and_nothing_is_kept(api, resources):
