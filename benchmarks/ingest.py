@@ -25,6 +25,7 @@ import psutil
 
 from benchmarks.batch import DATA, ROOT
 from retort import Retort
+from tests.support.memory import peak_bytes
 
 ROWS = 1_000_000
 LIMIT_BYTES = 1_000_000_000
@@ -70,7 +71,7 @@ class Peaks(threading.Thread):
             return
         name = _name_of(process)
         if name is not None:
-            peak = _peak_of(process.pid) or process.memory_info().rss
+            peak = peak_bytes(process.pid) or process.memory_info().rss
             self.bytes[name] = max(self.bytes[name], peak)
 
     def stop(self) -> None:
@@ -84,15 +85,6 @@ def _name_of(process: psutil.Process) -> str | None:
     if "celery" in command and "worker" in command:
         return f"{command[command.index('-n') + 1].partition('@')[0]} worker"
     return "gateway" if any("api.main" in word for word in command) else None
-
-
-def _peak_of(pid: int) -> int | None:
-    """VmHWM of /proc, in bytes; None where there is none."""
-    status = Path(f"/proc/{pid}/status")
-    if not status.exists():
-        return None
-    line = next((x for x in status.read_text().splitlines() if x.startswith("VmHWM")), None)
-    return int(line.split()[1]) * 1024 if line else None
 
 
 def main(rows: int = ROWS) -> int:

@@ -6,7 +6,6 @@
 import csv
 import io
 import json
-import resource
 import sys
 import time
 import traceback
@@ -22,6 +21,7 @@ from tests.mutated.mutant import Mutant
 from tests.mutated.mutator import mutant
 from tests.support.datasets import new_dataset, stored_file
 from tests.support.inprocess import run_fan_out
+from tests.support.memory import peak_bytes
 
 #: rows are refused by design here; what is asked is that each is accounted for
 _OPTIONS = {"max_bad_fraction": 1.0}
@@ -46,22 +46,18 @@ def ingest(resources: Resources, made: Mutant) -> dict[str, Any]:
     return {"counts": outcome.result, "rejected": [line["reason"] for line in lines]}
 
 
-def peak() -> int:
-    """Bytes that this process held at most so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
-
-
 def main(first: int, stop: int) -> None:
     resources = get_resources()
     for seed in range(first, stop):
         made = mutant(seed)
-        before, started = peak(), time.monotonic()
+        before, started = peak_bytes() or 0, time.monotonic()
         try:
             told = ingest(resources, made)
         except Exception:  # noqa: BLE001 - that is what is looked for
             told = {"trace": traceback.format_exc()}
-        told |= {"seed": seed, "name": made.name, "how": made.how, "grown": peak() - before}
-        told |= {"seconds": round(time.monotonic() - started, 3), "peak": peak()}
+        peak, seconds = peak_bytes() or 0, round(time.monotonic() - started, 3)
+        told |= {"seed": seed, "name": made.name, "how": made.how, "grown": peak - before}
+        told |= {"seconds": seconds, "peak": peak}
         print(json.dumps(told), flush=True)
 
 

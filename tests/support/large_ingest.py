@@ -4,7 +4,6 @@ Run as a process of its own, so that the peak is its own: python -m tests.suppor
 """
 
 import json
-import resource
 import sys
 import time
 
@@ -21,6 +20,7 @@ from app.ingestion.staging import HEAVY_ATOMS, SCAFFOLD
 from app.resources import get_resources
 from app.storage import keys
 from tests.support.datasets import new_dataset, stored_file
+from tests.support.memory import peak_bytes
 
 PARTS = 200
 COLUMNS = [
@@ -102,14 +102,13 @@ def main(rows: int) -> None:
     layout = Layout(format="csv", columns=COLUMNS, rows=rows, rows_per_part=rows, notes=[])
     layout.save(resources.storage, context.job_id, context.attempt)
     results = stage(resources.storage, context, rows)
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_bytes()
     started = time.perf_counter()
     outcome = service.finalize(resources, context, params, results)
     seconds = time.perf_counter() - started
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with resources.database.session() as session:
         outcome.commit(session)
-    found = {"seconds": seconds, "before_kib": before, "peak_kib": peak}
+    found = {"seconds": seconds, "before": before, "peak": peak_bytes()}
     print(json.dumps(outcome.result | found))
 
 

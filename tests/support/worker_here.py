@@ -13,13 +13,13 @@ class WorkerHere:
     """`run_all` works until nothing is queued; `ask` makes interactive questions answered here."""
 
     def __init__(self, resources: Resources) -> None:
-        from workers.celery_app import celery_app
+        from workers.celery_app import TASK_MODULES, celery_app
 
         self.resources = resources
         self.celery = celery_app
         self._send = celery_app.send_task
-        for kind in [*KINDS, "interactive"]:
-            importlib.import_module(f"tasks.{kind}")
+        for module in TASK_MODULES:
+            importlib.import_module(module)
 
     def run_all(self) -> None:
         while jobs := self._rows("SELECT id, kind FROM jobs WHERE state = 'queued' ORDER BY id"):
