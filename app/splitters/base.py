@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
+from app.core.errors import InvalidInput
 from app.core.hashing import content_key
 from app.core.plugin import Plugin, PluginParams
 from app.core.registry import Registry
@@ -72,6 +73,33 @@ class Splitter(Plugin):
     @abstractmethod
     def split(self, rows: SplitInput, seed: int) -> Split:
         """Raises InvalidInput when the rows cannot be split so (too few, missing column)."""
+
+    @abstractmethod
+    def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
+        """At most `n` disjoint parts by this splitter's own rule; empty ones may be among them."""
+
+    def folds(self, rows: SplitInput, seed: int, n: int) -> list[Split]:
+        """Cross-validation: each part is the test part once, the others train; no validation.
+
+        Fewer than `n` where the rule makes fewer parts (fewer groups than `n`, say). Another seed
+        gives another repeat. Raises InvalidInput when not even two parts can be made.
+        """
+        parts = [np.sort(part) for part in self.fold_parts(rows, seed, n) if len(part)]
+        if len(parts) < 2:  # noqa: PLR2004 - one part cannot be learned and tested
+            raise InvalidInput(
+                f"{rows.n} rows cannot be folded by the split {self.name}",
+                code="too_few_folds",
+                remedy="Give more rows, or choose a split that cuts them finer: random.",
+            )
+        empty = np.empty(0, dtype=np.int64)
+        return [
+            Split(
+                train=np.sort(np.concatenate(parts[:place] + parts[place + 1 :])),
+                validation=empty,
+                test=part,
+            )
+            for place, part in enumerate(parts)
+        ]
 
     @property
     def key(self) -> dict[str, Any]:

@@ -6,7 +6,8 @@ from pydantic import Field
 from app.core.errors import InvalidInput
 from app.core.names import nearest_first, shown
 from app.core.plugin import PluginParams
-from app.splitters.base import Split, SplitInput, Splitter, splitters
+from app.splitters.base import Indices, Split, SplitInput, Splitter, splitters
+from app.splitters.parts import shuffled
 
 _WORDS = {
     "train": 0,
@@ -35,16 +36,8 @@ class ColumnSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         del seed
-        if rows.column is None:
-            raise InvalidInput(
-                f"the data set has no split column {shown(self.params.column)}",
-                code="bad_split_column",
-                remedy="Give it the role `split` when you ingest the file.",
-            )
-        parts = np.array([self._part(row, cell) for row, cell in enumerate(rows.column)])
-        train, validation, test = (
-            np.flatnonzero(parts == part).astype(np.int64) for part in range(3)
-        )
+        parts = self._parts(rows)
+        train, validation, test = (np.flatnonzero(parts == part) for part in range(3))
         if not len(train) or not len(test):
             raise InvalidInput(
                 f"column {self.params.column!r} names no train or no test row",
@@ -52,6 +45,20 @@ class ColumnSplitter(Splitter):
                 remedy="Both words must occur: train and test (validation may).",
             )
         return Split(train=train, validation=validation, test=test)
+
+    def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
+        """At random among the rows that the column gives to train or validation."""
+        learned = np.flatnonzero(np.isin(self._parts(rows), (0, 1)))
+        return [learned[part] for part in shuffled(len(learned), seed, n)]
+
+    def _parts(self, rows: SplitInput) -> Indices:
+        if rows.column is None:
+            raise InvalidInput(
+                f"the data set has no split column {shown(self.params.column)}",
+                code="bad_split_column",
+                remedy="Give it the role `split` when you ingest the file.",
+            )
+        return np.array([self._part(row, cell) for row, cell in enumerate(rows.column)], np.int64)
 
     def _part(self, row: int, cell: str) -> int:
         word = (cell or "").strip().lower()

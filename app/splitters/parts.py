@@ -1,5 +1,7 @@
 """Shared by the splitters that cut an order of rows by fractions."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from app.core.errors import InvalidInput
@@ -32,3 +34,20 @@ def cut(order: Indices, fractions: FractionParams) -> Split:
         validation=np.sort(order[test : test + validation]),
         test=np.sort(order[:test]),
     )
+
+
+def shuffled(n: int, seed: int, parts: int) -> list[Indices]:
+    """0 to n - 1 in parts of nearly equal size."""
+    order = np.random.default_rng(seed).permutation(n).astype(np.int64)
+    return [np.sort(part) for part in np.array_split(order, parts)]
+
+
+def balanced(groups: Sequence[Sequence[int]], seed: int, parts: int) -> list[Indices]:
+    """Whole groups in parts of sizes as equal as they allow: the largest group first, each to the
+    part that has the fewest rows; the seed orders groups of one size.
+    """
+    order = np.random.default_rng(seed).permutation(len(groups))
+    filled: list[list[int]] = [[] for _ in range(parts)]
+    for place in sorted(order.tolist(), key=lambda place: -len(groups[place])):
+        min(filled, key=len).extend(groups[place])
+    return [np.sort(np.asarray(part, dtype=np.int64)) for part in filled]

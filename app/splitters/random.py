@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from app.splitters.base import FractionParams, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import cut, require_rows
+from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
+from app.splitters.parts import cut, require_rows, shuffled
 
 
 @splitters.register
@@ -21,3 +21,6 @@ class RandomSplitter(Splitter):
         require_rows(rows)
         order = np.random.default_rng(seed).permutation(rows.n).astype(np.int64)
         return cut(order, self.params)
+
+    def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
+        return shuffled(rows.n, seed, n)

@@ -5,8 +5,8 @@ from collections import defaultdict
 import numpy as np
 
 from app.core.errors import InvalidInput
-from app.splitters.base import FractionParams, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import require_rows, sizes
+from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
+from app.splitters.parts import balanced, require_rows, sizes
 
 
 @splitters.register
@@ -27,12 +27,6 @@ class ScaffoldSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
-        if not rows.smiles:
-            raise InvalidInput(
-                "a table without molecules has no scaffolds to split by",
-                code="no_structures",
-                remedy="Use the split random, stratified or column.",
-            )
         wanted = sizes(rows.n, self.params)
         parts: list[list[int]] = [[], [], []]
         for group in self._ordered_groups(rows, seed, wanted):
@@ -51,17 +45,30 @@ class ScaffoldSplitter(Splitter):
         train, validation, test = (np.sort(np.asarray(part, dtype=np.int64)) for part in parts)
         return Split(train=train, validation=validation, test=test)
 
+    def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
+        return balanced(self._groups(rows), seed, n)
+
     def _ordered_groups(
         self, rows: SplitInput, seed: int, wanted: tuple[int, int, int]
     ) -> list[list[int]]:
-        from app.chem.scaffold import murcko_scaffold
-
-        groups: dict[str, list[int]] = defaultdict(list)
-        for row, smiles in enumerate(rows.smiles):
-            groups[murcko_scaffold(smiles)].append(row)
-        ordered = [groups[scaffold] for scaffold in sorted(groups)]
+        ordered = self._groups(rows)
         large = [g for g in ordered if len(g) > wanted[2] / 2]
         small = [g for g in ordered if len(g) <= wanted[2] / 2]
         shuffled = np.random.default_rng(seed).permutation(len(small))
         large.sort(key=len, reverse=True)
         return large + [small[i] for i in shuffled]
+
+    def _groups(self, rows: SplitInput) -> list[list[int]]:
+        """Rows of each scaffold, in the order of the scaffolds' SMILES."""
+        from app.chem.scaffold import murcko_scaffold
+
+        if not rows.smiles:
+            raise InvalidInput(
+                "a table without molecules has no scaffolds to split by",
+                code="no_structures",
+                remedy="Use the split random, stratified or column.",
+            )
+        groups: dict[str, list[int]] = defaultdict(list)
+        for row, smiles in enumerate(rows.smiles):
+            groups[murcko_scaffold(smiles)].append(row)
+        return [groups[scaffold] for scaffold in sorted(groups)]

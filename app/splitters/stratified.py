@@ -24,6 +24,13 @@ class StratifiedSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
+        return cut(self._order(rows, seed), self.params)
+
+    def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
+        return np.array_split(self._order(rows, seed), n)
+
+    def _order(self, rows: SplitInput, seed: int) -> Indices:
+        """Every stretch of it holds the strata in proportion."""
         rng = np.random.default_rng(seed)
         strata = self._strata(rows.y[:, 0])
         n = len(strata)
@@ -34,7 +41,7 @@ class StratifiedSplitter(Splitter):
             members = rng.permutation(np.flatnonzero(strata == stratum))
             places[members] = (np.arange(len(members)) + rng.random()) / len(members)
         order: Indices = np.lexsort((rng.permutation(n), places)).astype(np.int64)
-        return cut(order, self.params)
+        return order
 
     def _strata(self, y: np.ndarray) -> np.ndarray:
         labelled = np.isfinite(y)

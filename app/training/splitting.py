@@ -17,7 +17,7 @@ from app.datasets.columns import stored_name
 from app.datasets.records import Dataset
 from app.db.datasets import SplitRow
 from app.resources import Resources
-from app.splitters.base import Split, SplitInput, splitters
+from app.splitters.base import Indices, Split, SplitInput, Splitter, splitters
 from app.storage import keys
 from app.training.params import SplitSpec
 
@@ -81,17 +81,7 @@ def split_dataset(
     if resources.storage.exists(storage_key):
         split = read_split(resources.storage.read(storage_key))
     else:
-        rows = SplitInput(
-            smiles=[dataset.smiles[row] for row in labelled] if dataset.smiles else [],
-            y=y[labelled],
-            column=_column(dataset, splitter.params, labelled),
-        )
-        local = splitter.split(rows, spec.seed)
-        split = Split(
-            train=labelled[local.train],
-            validation=labelled[local.validation],
-            test=labelled[local.test],
-        )
+        split = _of(labelled, splitter.split(_input(dataset, splitter, y, labelled), spec.seed))
         resources.storage.write(storage_key, _written(split))
     return StoredSplit(
         split=split,
@@ -100,6 +90,44 @@ def split_dataset(
         params_hash=params_hash,
         storage_key=storage_key,
     )
+
+
+def fold_dataset(
+    dataset: Dataset,
+    spec: SplitSpec,
+    y: NDArray[np.float64],
+    rows: Indices,
+    *,
+    seed: int,
+    n: int,
+) -> list[Split]:
+    """Cross-validation inside `rows` by the splitter of `spec`; `spec.seed` plays no part.
+
+    `y`: (data set's rows, targets); `rows`: ascending row indices of the data set (of its table,
+    from 0), e.g. train and validation of a split; those without any label are in no fold. Gives
+    splits of the same kind of indices, validation empty, test parts disjoint and never empty; at
+    most `n`, fewer where the rule makes fewer parts. Another seed is another repeat. Raises
+    InvalidInput when not even two folds can be made.
+    """
+    splitter = splitters.get(spec.name).from_values(dict(spec.params))
+    labelled = rows[np.isfinite(y[rows]).any(axis=1)]
+    local = splitter.folds(_input(dataset, splitter, y, labelled), seed, n)
+    return [_of(labelled, fold) for fold in local]
+
+
+def _input(
+    dataset: Dataset, splitter: Splitter, y: NDArray[np.float64], rows: Indices
+) -> SplitInput:
+    return SplitInput(
+        smiles=[dataset.smiles[row] for row in rows] if dataset.smiles else [],
+        y=y[rows],
+        column=_column(dataset, splitter.params, rows),
+    )
+
+
+def _of(rows: Indices, local: Split) -> Split:
+    """A split of some rows, as one of the data set that they come from."""
+    return Split(train=rows[local.train], validation=rows[local.validation], test=rows[local.test])
 
 
 def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[str] | None:

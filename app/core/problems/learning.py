@@ -103,6 +103,14 @@ PROBLEMS = (
         remedy="Use the random or stratified split.",
     ),
     ProblemType(
+        code="too_few_folds",
+        title="The rows cannot be folded",
+        category="invalid",
+        cause="Cross-validation needs at least two parts, and the rule of the split makes one: all "
+        "rows share one scaffold or one group, for example.",
+        remedy="Give more rows, or use the random split.",
+    ),
+    ProblemType(
         code="bad_split_column",
         title="The split column cannot be used",
         category="invalid",
