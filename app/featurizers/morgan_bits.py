@@ -19,7 +19,7 @@ class MorganBits(Featurizer):
     """Example: `{"name": "morgan_bits", "params": {"radius": 3, "fp_size": 1024}}`."""
 
     name = "morgan_bits"
-    aliases = ("ecfp", "morgan")
+    aliases = ("ecfp", "ECFP4", "morgan")
     summary = "Circular environments up to a radius, present or absent (ECFP)"
     reference = "Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742; RDKit GetMorganGenerator"
     output = "bits"
@@ -35,4 +35,4 @@ class MorganBits(Featurizer):
 
     @cached_property
     def _generator(self) -> Any:
-        return morgan_generator(self.params)
+        return morgan_generator(self.params, use_features=self.params.use_features)

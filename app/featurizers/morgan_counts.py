@@ -18,7 +18,7 @@ class MorganCounts(Featurizer):
     """Counts tell five methyl groups from one; with boosting usually better than bits."""
 
     name = "morgan_counts"
-    aliases = ("ecfc",)
+    aliases = ("ecfc", "ECFC4")
     summary = "Circular environments up to a radius, counted (ECFC)"
     reference = "Rogers & Hahn 2010, J. Chem. Inf. Model. 50, 742; RDKit GetMorganGenerator"
     output = "counts"
@@ -34,4 +34,4 @@ class MorganCounts(Featurizer):
 
     @cached_property
     def _generator(self) -> Any:
-        return morgan_generator(self.params)
+        return morgan_generator(self.params, use_features=self.params.use_features)
