@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from app.metrics.base import Metric, Values, metrics
+from app.metrics.base import CountedMetric, Values, metrics, undefined
+from app.metrics.ranking import Ranking, ratio
 
 
 @metrics.register
-class AveragePrecision(Metric):
+class AveragePrecision(CountedMetric):
     """Sum of precision times gain in recall over the thresholds; NaN without a positive."""
 
     name = "average_precision"
@@ -16,16 +17,16 @@ class AveragePrecision(Metric):
     tasks = frozenset({"binary"})
     direction = "maximize"
 
-    def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
+    def counted(
+        self, y_true: Values, y_pred: Values, probabilities: Values | None, counts: Values
+    ) -> Values:
         del y_pred
-        positives = float(np.sum(y_true == 1))
-        if probabilities is None or positives == 0:
-            return float("nan")
-        score = probabilities[:, 1]
-        order = np.argsort(-score, kind="stable")
-        hits = np.cumsum(y_true[order] == 1)
+        if probabilities is None:
+            return undefined(counts)
         # thresholds only where the score changes
-        last = np.append(np.flatnonzero(np.diff(score[order])), len(score) - 1)
-        precision = hits[last] / (last + 1)
-        recall = hits[last] / positives
-        return float(np.sum(np.diff(recall, prepend=0.0) * precision))
+        ranking = Ranking.descending(probabilities[:, 1])
+        found = ranking.blocks(counts * (y_true == 1))
+        chosen = np.cumsum(ranking.blocks(counts), axis=1)
+        # before the first row that a resample holds nothing is chosen, and nothing found
+        precision = np.cumsum(found, axis=1) / np.maximum(chosen, 1.0)
+        return ratio(np.sum(found * precision, axis=1), found.sum(axis=1))

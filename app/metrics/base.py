@@ -10,6 +10,7 @@ from app.core.plugin import Plugin
 from app.core.registry import Registry
 
 Values = NDArray[np.float64]
+Rows = NDArray[np.int64]
 
 
 class Metric(Plugin):
@@ -25,6 +26,45 @@ class Metric(Plugin):
         """One target, no missing values: y_true (n,), y_pred (n,) numbers or class indices,
         probabilities (n, n_classes) for classification. NaN where it is not defined (one class).
         """
+
+    def resampled(
+        self, y_true: Values, y_pred: Values, probabilities: Values | None, draws: Rows
+    ) -> Values:
+        """(b,): `compute` on each line of `draws` (b, n), which holds row numbers."""
+        scores = (
+            self.compute(
+                y_true[rows], y_pred[rows], None if probabilities is None else probabilities[rows]
+            )
+            for rows in draws
+        )
+        return np.fromiter(scores, np.float64, count=len(draws))
+
+
+class CountedMetric(Metric):
+    """A metric that sorts, or bins: done once, and each resample is how often it holds a row."""
+
+    @abstractmethod
+    def counted(
+        self, y_true: Values, y_pred: Values, probabilities: Values | None, counts: Values
+    ) -> Values:
+        """(b,): for each line of counts (b, n) the metric of row i taken counts[., i] times."""
+
+    def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
+        once = np.ones((1, len(y_true)))
+        return float(self.counted(y_true, y_pred, probabilities, once)[0])
+
+    def resampled(
+        self, y_true: Values, y_pred: Values, probabilities: Values | None, draws: Rows
+    ) -> Values:
+        b, n = draws.shape
+        cells = (draws + np.arange(b)[:, np.newaxis] * n).ravel()
+        counts = np.bincount(cells, minlength=b * n).reshape(b, n).astype(np.float64)
+        return self.counted(y_true, y_pred, probabilities, counts)
+
+
+def undefined(counts: Values) -> Values:
+    """NaN for every resample."""
+    return np.full(len(counts), np.nan)
 
 
 metrics: Registry[type[Metric]] = Registry("app.metrics", kind="metric")

@@ -1,6 +1,6 @@
 """All metrics of a task at once, with bootstrap confidence intervals, and the trivial baseline."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TypedDict
 
 import numpy as np
@@ -8,6 +8,8 @@ import numpy as np
 from app.metrics.base import Metric, Values, metrics
 
 _LEVEL = 0.95
+#: rows of all resamples that are held at once
+_CELLS = 1_000_000
 
 
 class Figure(TypedDict):
@@ -46,16 +48,23 @@ def evaluate(
     chosen = metrics_for(task, names)
     rng = np.random.default_rng(seed)
     n = len(y_true)
-    draws: dict[str, list[float]] = {metric.name: [] for metric in chosen}
-    for _ in range(n_bootstrap if n > 1 else 0):
-        rows = rng.integers(0, n, n)
-        sampled = None if probabilities is None else probabilities[rows]
+    scores: dict[str, list[Values]] = {metric.name: [] for metric in chosen}
+    for size in _sizes(n_bootstrap if n > 1 else 0, n):
+        draws = rng.integers(0, n, (size, n))
         for metric in chosen:
-            draws[metric.name].append(metric.compute(y_true[rows], y_pred[rows], sampled))
+            scores[metric.name].append(metric.resampled(y_true, y_pred, probabilities, draws))
     return {
-        metric.name: _figure(metric.compute(y_true, y_pred, probabilities), draws[metric.name])
+        metric.name: _figure(metric.compute(y_true, y_pred, probabilities), scores[metric.name])
         for metric in chosen
     }
+
+
+def _sizes(n_bootstrap: int, n: int) -> Iterator[int]:
+    """Resamples that are drawn at once, so that memory does not grow with rows times resamples."""
+    most = max(1, _CELLS // n) if n else 1
+    while n_bootstrap > 0:
+        yield min(most, n_bootstrap)
+        n_bootstrap -= most
 
 
 def baseline_predictions(
@@ -70,9 +79,10 @@ def baseline_predictions(
     return np.full(n, float(np.argmax(shares))), np.tile(shares, (n, 1))
 
 
-def _figure(value: float, draws: list[float]) -> Figure:
-    defined = [draw for draw in draws if np.isfinite(draw)]
-    if not defined:
+def _figure(value: float, scores: list[Values]) -> Figure:
+    resampled = np.concatenate(scores) if scores else np.zeros(0)
+    defined = resampled[np.isfinite(resampled)]
+    if not len(defined):
         return Figure(value=_finite(value), ci_low=None, ci_high=None)
     tail = (1 - _LEVEL) / 2
     low, high = np.quantile(defined, [tail, 1 - tail])

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from app.metrics.base import Metric, Values, metrics
+from app.metrics.base import CountedMetric, Values, metrics
+from app.metrics.ranking import Ranking, ratio
 
 
 @metrics.register
-class Spearman(Metric):
+class Spearman(CountedMetric):
     """Correlation of ranks (ties share their mean rank); NaN when one side is constant."""
 
     name = "spearman"
@@ -15,11 +16,12 @@ class Spearman(Metric):
     tasks = frozenset({"regression"})
     direction = "maximize"
 
-    def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
+    def counted(
+        self, y_true: Values, y_pred: Values, probabilities: Values | None, counts: Values
+    ) -> Values:
         del probabilities
-        from scipy.stats import rankdata
-
-        a, b = rankdata(y_true), rankdata(y_pred)
-        if np.ptp(a) == 0 or np.ptp(b) == 0:
-            return float("nan")
-        return float(np.corrcoef(a, b)[0, 1])
+        mean_rank = (len(y_true) + 1) / 2
+        a = Ranking.of(y_true).ranks(counts) - mean_rank
+        b = Ranking.of(y_pred).ranks(counts) - mean_rank
+        spread = np.sum(counts * a * a, axis=1) * np.sum(counts * b * b, axis=1)
+        return ratio(np.sum(counts * a * b, axis=1), np.sqrt(spread))
