@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,8 +25,9 @@ class SplitInput:
     smiles: Sequence[str]
     #: (n, targets) float64, NaN for missing
     y: NDArray[np.float64]
-    #: values of the dataset's split column, when the splitter asked for one by `column`
-    column: Sequence[str] | None = None
+    #: the cells of the column that the splitter's parameter `column` names: float of a number,
+    #: datetime of a date, str of a word, None of an empty one; None: there is no such column
+    column: Sequence[Any] | None = None
 
     @property
     def n(self) -> int:
@@ -70,6 +71,9 @@ class FractionParams(PluginParams):
 class Splitter(Plugin):
     """One file each; the same rows, parameters and seed give the same split, on any machine."""
 
+    #: another seed gives another split and other folds; without, a repeat repeats nothing
+    seeded: ClassVar[bool] = True
+
     @abstractmethod
     def split(self, rows: SplitInput, seed: int) -> Split:
         """Raises InvalidInput when the rows cannot be split so (too few, missing column)."""
@@ -79,7 +83,9 @@ class Splitter(Plugin):
         """At most `n` disjoint parts by this splitter's own rule; empty ones may be among them."""
 
     def folds(self, rows: SplitInput, seed: int, n: int) -> list[Split]:
-        """Cross-validation: each part is the test part once, the others train; no validation.
+        """Cross-validation: each part is the test part once, the others train (of `time`, only
+        the earlier ones); no validation. Test parts are disjoint. They cover all rows, but for the
+        splitters `time` (its first part is never tested) and `column` (nor are its test rows).
 
         Fewer than `n` where the rule makes fewer parts (fewer groups than `n`, say). Another seed
         gives another repeat. Raises InvalidInput when not even two parts can be made.

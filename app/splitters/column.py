@@ -1,5 +1,7 @@
 """Split by a column of the data set: somebody else's published split."""
 
+from typing import Any
+
 import numpy as np
 from pydantic import Field
 
@@ -7,7 +9,7 @@ from app.core.errors import InvalidInput
 from app.core.names import nearest_first, shown
 from app.core.plugin import PluginParams
 from app.splitters.base import Indices, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import shuffled
+from app.splitters.parts import column_of, shuffled
 
 _WORDS = {
     "train": 0,
@@ -52,21 +54,19 @@ class ColumnSplitter(Splitter):
         return [learned[part] for part in shuffled(len(learned), seed, n)]
 
     def _parts(self, rows: SplitInput) -> Indices:
-        if rows.column is None:
-            raise InvalidInput(
-                f"the data set has no split column {shown(self.params.column)}",
-                code="bad_split_column",
-                remedy="Give it the role `split` when you ingest the file.",
-            )
-        return np.array([self._part(row, cell) for row, cell in enumerate(rows.column)], np.int64)
+        return np.array(
+            [self._part(row, cell) for row, cell in enumerate(column_of(rows, self.params.column))],
+            np.int64,
+        )
 
-    def _part(self, row: int, cell: str) -> int:
-        word = (cell or "").strip().lower()
+    def _part(self, row: int, cell: Any) -> int:
+        text = "" if cell is None else str(cell)
+        word = text.strip().lower()
         if not word:
             return -1
         if word not in _WORDS:
             raise InvalidInput(
-                f"row {row + 1} of column {self.params.column!r} says {shown(cell)}",
+                f"row {row + 1} of column {self.params.column!r} says {shown(text)}",
                 code="bad_split_column",
                 remedy=f"Use one of: {', '.join(nearest_first(word, _WORDS))}.",
             )

@@ -1,10 +1,12 @@
 """Shared by the splitters that cut an order of rows by fractions."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 from app.core.errors import InvalidInput
+from app.core.names import shown
 from app.splitters.base import FractionParams, Indices, Split, SplitInput
 
 MIN_ROWS = 5
@@ -51,3 +53,52 @@ def balanced(groups: Sequence[Sequence[int]], seed: int, parts: int) -> list[Ind
     for place in sorted(order.tolist(), key=lambda place: -len(groups[place])):
         min(filled, key=len).extend(groups[place])
     return [np.sort(np.asarray(part, dtype=np.int64)) for part in filled]
+
+
+def cut_groups(
+    groups: Sequence[Sequence[int]], seed: int, n: int, fractions: FractionParams
+) -> Split | None:
+    """Whole groups: those larger than half of the test part train; the others, in an order drawn
+    by the seed, fill train, then validation, then test (chemprop's balanced variant). None when
+    train or test stays empty. `n`: rows.
+    """
+    wanted = sizes(n, fractions)
+    parts: list[list[int]] = [[], [], []]
+    for group in _large_first(groups, seed, wanted[2] / 2):
+        for part, size in zip(parts, wanted, strict=True):
+            if len(part) + len(group) <= size:
+                part.extend(group)
+                break
+        else:
+            parts[0].extend(group)
+    train, validation, test = (np.sort(np.asarray(part, dtype=np.int64)) for part in parts)
+    if not len(train) or not len(test):
+        return None
+    return Split(train=train, validation=validation, test=test)
+
+
+def _large_first(groups: Sequence[Sequence[int]], seed: int, limit: float) -> list[Sequence[int]]:
+    large = [group for group in groups if len(group) > limit]
+    small = [group for group in groups if len(group) <= limit]
+    order = np.random.default_rng(seed).permutation(len(small))
+    return sorted(large, key=len, reverse=True) + [small[place] for place in order]
+
+
+def column_of(rows: SplitInput, name: str) -> Sequence[Any]:
+    """Raises InvalidInput when the data set has no such column."""
+    if rows.column is None:
+        raise InvalidInput(
+            f"the data set has no split column {shown(name)}",
+            code="bad_split_column",
+            remedy="Give it the role `split` when you ingest the file.",
+        )
+    return rows.column
+
+
+def require_molecules(rows: SplitInput, what: str) -> None:
+    if not rows.smiles:
+        raise InvalidInput(
+            f"a table without molecules has no {what} to split by",
+            code="no_structures",
+            remedy="Use the split random, stratified, group, time or column.",
+        )

@@ -2,11 +2,9 @@
 
 from collections import defaultdict
 
-import numpy as np
-
 from app.core.errors import InvalidInput
 from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import balanced, require_rows, sizes
+from app.splitters.parts import balanced, cut_groups, require_molecules, require_rows
 
 
 @splitters.register
@@ -27,47 +25,23 @@ class ScaffoldSplitter(Splitter):
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
-        wanted = sizes(rows.n, self.params)
-        parts: list[list[int]] = [[], [], []]
-        for group in self._ordered_groups(rows, seed, wanted):
-            for part, size in zip(parts, wanted, strict=True):
-                if len(part) + len(group) <= size:
-                    part.extend(group)
-                    break
-            else:
-                parts[0].extend(group)
-        if not parts[2] or not parts[0]:
+        split = cut_groups(self._groups(rows), seed, rows.n, self.params)
+        if split is None:
             raise InvalidInput(
                 "the molecules share too few scaffolds for a scaffold split",
                 code="too_few_scaffolds",
                 remedy="Use the random or stratified split.",
             )
-        train, validation, test = (np.sort(np.asarray(part, dtype=np.int64)) for part in parts)
-        return Split(train=train, validation=validation, test=test)
+        return split
 
     def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
         return balanced(self._groups(rows), seed, n)
-
-    def _ordered_groups(
-        self, rows: SplitInput, seed: int, wanted: tuple[int, int, int]
-    ) -> list[list[int]]:
-        ordered = self._groups(rows)
-        large = [g for g in ordered if len(g) > wanted[2] / 2]
-        small = [g for g in ordered if len(g) <= wanted[2] / 2]
-        shuffled = np.random.default_rng(seed).permutation(len(small))
-        large.sort(key=len, reverse=True)
-        return large + [small[i] for i in shuffled]
 
     def _groups(self, rows: SplitInput) -> list[list[int]]:
         """Rows of each scaffold, in the order of the scaffolds' SMILES."""
         from app.chem.scaffold import murcko_scaffold
 
-        if not rows.smiles:
-            raise InvalidInput(
-                "a table without molecules has no scaffolds to split by",
-                code="no_structures",
-                remedy="Use the split random, stratified or column.",
-            )
+        require_molecules(rows, "scaffolds")
         groups: dict[str, list[int]] = defaultdict(list)
         for row, smiles in enumerate(rows.smiles):
             groups[murcko_scaffold(smiles)].append(row)

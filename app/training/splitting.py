@@ -1,7 +1,7 @@
 """The split of a data set: computed once, stored with a hash, cited by every model that used it."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 from uuid import UUID
 
 import numpy as np
@@ -11,11 +11,14 @@ from sqlalchemy import select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.orm import Session
 
+from app.core.errors import InvalidInput
 from app.core.hashing import content_key
 from app.core.ids import new_id
-from app.datasets.columns import stored_name
+from app.datasets.cells import read_cell
+from app.datasets.columns import Column, stored_name
 from app.datasets.records import Dataset
 from app.db.datasets import SplitRow
+from app.features.cells import Value
 from app.resources import Resources
 from app.splitters.base import Indices, Split, SplitInput, Splitter, splitters
 from app.storage import keys
@@ -130,12 +133,28 @@ def _of(rows: Indices, local: Split) -> Split:
     return Split(train=rows[local.train], validation=rows[local.validation], test=rows[local.test])
 
 
-def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[str] | None:
+def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[Value] | None:
+    """The cells of the column that the splitter asks for, read by the column's type."""
     name = getattr(params, "column", None)
-    if name is None or stored_name(name) not in dataset.table.column_names:
+    column = next((one for one in dataset.columns if one["name"] == name), None)
+    if column is None or stored_name(column["name"]) not in dataset.table.column_names:
         return None
-    values = dataset.values(name)
-    return [str(values[row] or "") for row in rows]
+    values = dataset.values(column["name"])
+    return [_cell(column, values[row], int(row)) for row in rows]
+
+
+def _cell(column: dict[str, Any], value: Value, row: int) -> Value:
+    """Identifiers and split columns are stored as they were written."""
+    if not isinstance(value, str):
+        return value
+    found, why = read_cell(cast("Column", column), value)
+    if why is not None:
+        raise InvalidInput(
+            f"row {row + 1}: {why}",
+            code="bad_split_column",
+            remedy="Correct the file, or split by another column.",
+        )
+    return found
 
 
 def _written(split: Split) -> bytes:

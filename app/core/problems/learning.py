@@ -103,6 +103,22 @@ PROBLEMS = (
         remedy="Use the random or stratified split.",
     ),
     ProblemType(
+        code="too_few_groups",
+        title="There are too few groups to split by",
+        category="invalid",
+        cause="The split keeps each group (of a column, of similar molecules, of one time) on one "
+        "side; with so few of them one side stays empty.",
+        remedy="Split by a column with more groups, make clusters smaller by a lower `cutoff`, or "
+        "use the random split.",
+    ),
+    ProblemType(
+        code="too_many_to_cluster",
+        title="There are too many molecules to cluster",
+        category="invalid",
+        cause="The time of the cluster split grows with the square of the molecules.",
+        remedy="Use the scaffold split.",
+    ),
+    ProblemType(
         code="too_few_folds",
         title="The rows cannot be folded",
         category="invalid",
@@ -114,10 +130,11 @@ PROBLEMS = (
         code="bad_split_column",
         title="The split column cannot be used",
         category="invalid",
-        cause="The column does not have the role split, or its cells are other words than train, "
-        "validation and test, or one of train and test never occurs.",
+        cause="The data set did not keep the column, or its cells do not fit: the column split "
+        "needs the words train, validation and test (the first and the last must occur), the time "
+        "split dates or numbers.",
         remedy="Give it the role `split` when you ingest the file, with the words train, "
-        "validation and test.",
+        "validation and test, or with dates, numbers or groups for the time and group split.",
     ),
     ProblemType(
         code="too_many_trials",
@@ -160,8 +177,9 @@ PROBLEMS = (
         code="no_structures",
         title="The rows have no structures",
         category="invalid",
-        cause="The data set is a table without molecules, so it has no scaffolds to split by.",
-        remedy="Use the split random, stratified or column.",
+        cause="The data set is a table without molecules, so it has no scaffolds and no "
+        "clusters to split by.",
+        remedy="Use the split random, stratified, group, time or column.",
     ),
     ProblemType(
         code="date_target",

@@ -302,7 +302,10 @@ class UnusableFeatures(InvalidRequest):
 class UnusableSplit(InvalidRequest):
     """Too few rows or groups for the split that was asked for."""
 
-    codes = ("too_few_rows", "too_few_scaffolds", "bad_split_column")
+    codes = (
+        *("too_few_rows", "too_few_scaffolds", "too_few_groups", "too_few_folds"),
+        *("bad_split_column", "too_many_to_cluster"),
+    )
 
 
 class ModelUnusable(Conflict):

@@ -56,6 +56,15 @@ def test_json_is_all_that_a_script_reads(trained):
     assert trained.json("train", "mols", "--target", "y")["state"] == "succeeded"
 
 
+@pytest.mark.parametrize("command", ["train", "optimize"])
+def test_a_split_takes_parameters(shell, command):
+    given = ("--split", "time", "--split-set", "column=year", "--split-set", "test=0.2")
+    assert shell.run(command, "mols", *given, "--seed", "3", "--dry-run").code == 0, shell.err
+    body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
+    split = {"name": "time", "params": {"column": "year", "test": 0.2}, "seed": 3}
+    assert json.loads(body)["params"]["split"] == split
+
+
 @pytest.mark.parametrize(
     "words",
     [

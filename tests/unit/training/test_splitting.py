@@ -1,10 +1,13 @@
 """Folds of a data set: only the rows that are asked for, by the splitter's own rule."""
 
+from datetime import datetime
+
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from app.chem.scaffold import murcko_scaffold
+from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.datasets.records import Dataset
 from app.training.params import SplitSpec
@@ -33,7 +36,8 @@ def dataset_of(columns, table):
 def esol():
     smiles = [found.smiles for found in standardized_esol(400)]
     words = ["train" if n % 4 else "test" for n in range(400)]
-    return dataset_of([], {"smiles": smiles, "set": words})
+    columns = [{"name": "set", "role": "split", "type": "binary"}]
+    return dataset_of(columns, {"smiles": smiles, "set": words})
 
 
 @pytest.fixture(scope="module")
@@ -77,3 +81,34 @@ def test_the_seed_of_the_folds_is_the_one_that_is_asked_for(esol, y):
         return [fold.hash for fold in folds]
 
     assert hashes(0, 1) == hashes(7, 1) != hashes(0, 2)
+
+
+@pytest.mark.parametrize(
+    ("kind", "format_", "cells"),
+    [
+        ("number", None, [9.0, 10.0, 100.0, 8.0]),
+        # a split column is stored as it was written: as text 9 comes after 100
+        ("number", None, ["9", "10", "100", "8"]),
+        ("date", "%d.%m.%Y", ["09.01.2001", "01.02.2001", "01.01.2002", "31.12.2000"]),
+        (
+            "date",
+            "iso",
+            [datetime.fromisoformat(f"2001-01-{day}") for day in ("09", "10", "11", "08")],
+        ),
+    ],
+)
+def test_times_are_compared_as_what_they_are(kind, format_, cells):
+    column = {"name": "when", "role": "split", "type": kind, "format": format_}
+    dataset = dataset_of([column], {"when": cells})
+    spec = SplitSpec(name="time", params={"column": "when"})
+    folds = fold_dataset(dataset, spec, np.zeros((4, 1)), np.arange(4), seed=0, n=3)
+    assert [fold.test.tolist() for fold in folds] == [[0], [1], [2]]
+    assert [fold.train.tolist() for fold in folds] == [[3], [0, 3], [0, 1, 3]]
+
+
+def test_a_cell_that_cannot_be_read_names_its_row():
+    column = {"name": "when", "role": "split", "type": "number"}
+    dataset = dataset_of([column], {"when": ["1", "2", "soon", "4"]})
+    spec = SplitSpec(name="time", params={"column": "when"})
+    with pytest.raises(InvalidInput, match="row 3"):
+        fold_dataset(dataset, spec, np.zeros((4, 1)), np.arange(4), seed=0, n=2)

@@ -28,7 +28,13 @@ Algorithm = Annotated[str, typer.Option(help="See: retort catalog algorithms")]
 Features = Annotated[
     str | None, typer.Option(help="Comma separated; left out: the default recipe.")
 ]
-Split = Annotated[str, typer.Option(help="random, stratified, scaffold, ...")]
+Split = Annotated[
+    str, typer.Option(help="random, stratified, scaffold, butina, time, group, column")
+]
+SplitSettings = Annotated[
+    list[str] | None,
+    typer.Option("--split-set", help="Parameter of the split, e.g. column=year; repeatable."),
+]
 Name = Annotated[str | None, typer.Option(help="Model name; left out: the data set's.")]
 Alias = Annotated[str | None, typer.Option(help="Point this alias to it.")]
 Task = Annotated[
@@ -89,6 +95,7 @@ def train(
     set_: Settings = None,
     features: Features = None,
     split: Split = "random",
+    split_set: SplitSettings = None,
     seed: int = 0,
     task: Task = None,
     name: Name = None,
@@ -100,7 +107,8 @@ def train(
     as_json: AsJson = False,
 ) -> None:
     """Train a model version; --set name=value are parameters of the algorithm."""
-    params = _learning(target, features, split, seed, task, name, alias, labels, deadline)
+    chosen = {"name": split, "params": settings(split_set), "seed": seed}
+    params = _learning(target, features, chosen, task, name, alias, labels, deadline)
     params["algorithm"] = {"name": algorithm, "params": settings(set_)}
     submit(
         lambda client: client.train(dataset, **params),
@@ -118,6 +126,7 @@ def optimize(
     trials: Annotated[int, typer.Option(min=1)] = 20,
     features: Features = None,
     split: Split = "random",
+    split_set: SplitSettings = None,
     seed: int = 0,
     task: Task = None,
     name: Name = None,
@@ -129,7 +138,8 @@ def optimize(
     as_json: AsJson = False,
 ) -> None:
     """Tune by cross-validation, then train with the best parameters."""
-    params = _learning(target, features, split, seed, task, name, alias, labels, deadline)
+    chosen = {"name": split, "params": settings(split_set), "seed": seed}
+    params = _learning(target, features, chosen, task, name, alias, labels, deadline)
     ended = submit(
         lambda client: client.optimize(dataset, algorithm=algorithm, trials=trials, **params),
         dry_run=dry_run,
@@ -172,8 +182,7 @@ def evaluate(
 def _learning(
     target: list[str] | None,
     features: str | None,
-    split: str,
-    seed: int,
+    split: dict[str, Any],
     task: str | None,
     name: str | None,
     alias: str | None,
@@ -183,8 +192,8 @@ def _learning(
     return {
         "target": target,
         "features": words(features),
-        "split": {"name": split, "seed": seed},
-        "seed": seed,
+        "split": split,
+        "seed": split["seed"],
         "task": task,
         "name": name,
         "alias": alias,
