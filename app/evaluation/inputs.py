@@ -23,13 +23,13 @@ def dataset_inputs(
     """(rows, width) of the whole data set, and why some rows have no features. Raises InvalidInput
     when the data set is not of the model's kind, or lacks one of its columns.
     """
+    molecular, errors = np.empty((dataset.size, 0), dtype=np.float32), dict[int, str]()
     if bundle.needs_structures:
         if not dataset.smiles:
             raise _unfit(f"the model predicts molecules, and {dataset.ref} is a table", [])
         feature_set = bundle.features.feature_set
         found = dataset_matrix(resources, context, dataset.id, dataset.smiles, feature_set)
-        return found.matrix, found.errors
-    errors: dict[int, str] = {}
+        molecular, errors = found.matrix, dict(found.errors)
     known = {column["name"]: column for column in dataset.columns if column["role"] != "ignore"}
     missing = [c["name"] for c in bundle.manifest.columns if c["name"] not in known]
     if missing:
@@ -39,7 +39,6 @@ def dataset_inputs(
         for column in bundle.manifest.columns
     }
     cells = cell_arrays(bundle.manifest.columns, values)
-    molecular = np.empty((dataset.size, 0), dtype=np.float32)
     return bundle.features.matrix(molecular, cells), errors
 
 

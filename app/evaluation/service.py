@@ -148,11 +148,10 @@ def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) ->
 
 
 def _identities(subject: Subject, dataset: Dataset) -> list[Any]:
-    """What makes two rows the same to the model: the molecule, or every value it looks at."""
-    if subject.bundle.needs_structures:
-        return dataset.smiles
+    """What makes two rows the same to the model: the molecule, and every value it looks at."""
     names = [column["name"] for column in subject.bundle.manifest.columns]
-    return list(zip(*(dataset.values(name) for name in names), strict=True))
+    seen = [dataset.smiles] if subject.bundle.needs_structures else []
+    return list(zip(*seen, *(dataset.values(name) for name in names), strict=True))
 
 
 def _predict(

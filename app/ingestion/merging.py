@@ -31,6 +31,21 @@ def structure_identities(part: pa.Table) -> NDArray[np.uint64]:
     return hash_texts(smiles)
 
 
+def identities_beside(features: Sequence[Column]) -> Identities:
+    """Of molecules with feature columns (a temperature, a cell line): rows with one structure under
+    the same conditions are one.
+    """
+    if not features:
+        return structure_identities
+    names = ["smiles", *(stored_name(column["name"]) for column in features)]
+
+    def identities(part: pa.Table) -> NDArray[np.uint64]:
+        rows = zip(*(part.column(name).to_pylist() for name in names), strict=True)
+        return hash_texts(repr(row) for row in rows)
+
+    return identities
+
+
 def row_identities(part: pa.Table) -> NDArray[np.uint64]:
     """Of a table: rows that are equal in every cell are one."""
     rows = part.drop_columns(["row"]).to_pylist()

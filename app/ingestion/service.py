@@ -32,7 +32,7 @@ from app.datasets.parts import (
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.ingestion.clean import write_clean
-from app.ingestion.merging import Replicates, Rule, row_identities, structure_identities
+from app.ingestion.merging import Replicates, Rule, identities_beside, row_identities
 from app.ingestion.page import Source, render_page
 from app.ingestion.refusals import Tally, write_rejected
 from app.ingestion.report import build_report
@@ -110,7 +110,9 @@ def finalize(
     _check_share(layout, refused, params)
     replicates = Replicates(
         targets=_with_role(layout, "target"),
-        identities=structure_identities if layout.structure is not None else row_identities,
+        identities=row_identities
+        if layout.structure is None
+        else identities_beside(_with_role(layout, "feature")),
         rule=_rule(layout, params),
     )
     ok, shapes = write_clean(storage, key("clean.parquet"), replicates, results, context)

@@ -25,7 +25,11 @@ from app.core.requests import PluginSpec
 from app.features.cells import Value, cell_arrays
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
 from app.features.fitted import FittedFeatures
+from app.featurizers.base import Cells, featurizers
 from app.storage import Storage, keys
+
+#: values by the names of the manifest's columns, or the reason why they cannot be read
+Row = Mapping[str, Value] | str
 
 _LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "torch")
 
@@ -57,7 +61,7 @@ class BundleManifest(BaseModel):
     #: per target, where its column names one
     units: dict[str, str] = Field(default_factory=dict)
     features: tuple[PluginSpec, ...]
-    #: of a table: what a row must hold, [{"name", "type", "unit"?, "format"?}]
+    #: what a row of a table, or a molecule, must come with: [{"name", "type", "unit"?, "format"?}]
     columns: tuple[dict[str, Any], ...] = ()
     #: what column featurizers learned from the training rows
     column_state: tuple[Any, ...] = ()
@@ -70,6 +74,11 @@ class BundleManifest(BaseModel):
     libraries: dict[str, str] = Field(default_factory=dict)
     #: path below the model's folder -> SHA-256
     files: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def needs_structures(self) -> bool:
+        """Else its inputs are rows of a table (`columns`); a molecule may have columns too."""
+        return any(featurizers.get(spec.name).input == "molecule" for spec in self.features)
 
     @property
     def learning_task(self) -> LearningTask:
@@ -114,8 +123,7 @@ class ModelBundle:
 
     @property
     def needs_structures(self) -> bool:
-        """Else its inputs are rows of a table (`manifest.columns`)."""
-        return bool(self.features.feature_set.featurizers)
+        return self.manifest.needs_structures
 
     # ---- storing
 
@@ -171,9 +179,14 @@ class ModelBundle:
     # ---- predicting
 
     def predict(
-        self, smiles: Sequence[str], cache: MoleculeCache | None = None
+        self,
+        smiles: Sequence[str],
+        cache: MoleculeCache | None = None,
+        beside: Sequence[Row] | None = None,
     ) -> BundlePredictions:
-        """Raw SMILES in; one entry out for each, with a reason where there is no number."""
+        """Raw SMILES in; one entry out for each, with a reason where there is no number. `beside`:
+        of each the values of `manifest.columns`, for a model that has learned from such.
+        """
         from app.chem.standardize import ChemistryError, standardize
 
         def read(text: str) -> Any:
@@ -182,13 +195,20 @@ class ModelBundle:
             except ChemistryError as error:
                 return str(error)
 
-        return self.predict_standardized([read(text) for text in smiles], cache)
+        return self.predict_standardized([read(text) for text in smiles], cache, beside)
 
     def predict_standardized(
-        self, structures: Sequence[Any], cache: MoleculeCache | None = None
+        self,
+        structures: Sequence[Any],
+        cache: MoleculeCache | None = None,
+        beside: Sequence[Row] | None = None,
     ) -> BundlePredictions:
         """As `predict`, for `Standardized` structures, or the reason (str) why there is none."""
-        reasons: list[str | None] = [s if isinstance(s, str) else None for s in structures]
+        given = [{}] * len(structures) if beside is None else beside
+        reasons: list[str | None] = [
+            next((why for why in pair if isinstance(why, str)), None)
+            for pair in zip(structures, given, strict=True)
+        ]
         good = [row for row, reason in enumerate(reasons) if reason is None]
         features = featurize_smiles(
             self.features.feature_set,
@@ -202,43 +222,50 @@ class ModelBundle:
         return self._predicted(
             features.matrix[kept],
             [good[place] for place in kept],
+            given,
             canonical=[None if isinstance(s, str) else s.smiles for s in structures],
             reasons=reasons,
-            notes=[[] for _ in structures],
         )
 
-    def predict_rows(self, rows: "Sequence[Mapping[str, Value] | str]") -> BundlePredictions:
+    def predict_rows(self, rows: Sequence[Row]) -> BundlePredictions:
         """Rows of a table: values by the names of `manifest.columns`, or the reason (str) why a row
         cannot be read.
         """
         reasons: list[str | None] = [row if isinstance(row, str) else None for row in rows]
         good = [number for number, row in enumerate(rows) if not isinstance(row, str)]
-        values = {
-            column["name"]: [rows[n][column["name"]] for n in good]
-            for column in self.manifest.columns
-        }
-        cells = cell_arrays(self.manifest.columns, values)
-        notes: list[list[str]] = [[] for _ in rows]
-        for number, found in zip(good, self.features.notes(cells, len(good)), strict=True):
-            notes[number] = found
         molecular = np.empty((len(good), 0), dtype=np.float32)
-        return self._predicted(
-            self.features.matrix(molecular, cells),
-            good,
-            canonical=[None] * len(rows),
-            reasons=reasons,
-            notes=notes,
-        )
+        return self._predicted(molecular, good, rows, canonical=[None] * len(rows), reasons=reasons)
 
-    def _predicted(self, X: NDArray[Any], rows: Sequence[int], **told: Any) -> BundlePredictions:
-        predictions = self.predict_matrix(X)
+    def _predicted(
+        self, molecular: NDArray[Any], rows: Sequence[int], given: Sequence[Row], **told: Any
+    ) -> BundlePredictions:
+        """`molecular`: features of the molecules of `rows`; `given`: of every input its columns."""
+        cells = self._cells([given[row] for row in rows])
+        notes: list[list[str]] = [[] for _ in given]
+        for row, found in zip(rows, self.features.notes(cells, len(rows)), strict=True):
+            notes[row] = found
+        predictions = self.predict_matrix(self.features.matrix(molecular, cells))
         lower, upper = self.interval(predictions)
         return BundlePredictions(
             rows=np.asarray(rows, dtype=np.int64),
             predictions=predictions,
             lower=lower,
             upper=upper,
+            notes=notes,
             **told,
+        )
+
+    def _cells(self, rows: Sequence[Any]) -> Cells:
+        """Of the manifest's columns. Raises InvalidInput when a row lacks one (F-08)."""
+        names = [column["name"] for column in self.manifest.columns]
+        missing = [name for name in names if any(name not in row for row in rows)]
+        if missing:
+            raise InvalidInput(
+                f"the model has learned from columns that are not given: {', '.join(missing[:20])}",
+                code="missing_columns",
+            )
+        return cell_arrays(
+            self.manifest.columns, {name: [row[name] for row in rows] for name in names}
         )
 
     def predict_matrix(self, X: NDArray[Any]) -> Predictions:

@@ -9,13 +9,13 @@ from app.models.bundle import BundleManifest, BundlePredictions
 
 
 def answer_columns(manifest: BundleManifest, found: BundlePredictions) -> dict[str, Any]:
-    """Columns for n inputs: canonical_smiles (of molecules), status (ok, error), reason, notes (of
-    rows of a table), then for each target its number with bounds and spread, or its class with
-    the probability of each class. Null where there is no number.
+    """Columns for n inputs: canonical_smiles (of molecules), status (ok, error), reason, notes
+    (where columns were learned from), then for each target its number with bounds and spread, or
+    its class with the probability of each class. Null where there is no number.
     """
     n = len(found.canonical)
     columns: dict[str, Any] = {}
-    if not manifest.columns:
+    if manifest.needs_structures:
         columns["canonical_smiles"] = pa.array(found.canonical, pa.string())
     columns |= {
         "status": pa.array(["ok" if why is None else "error" for why in found.reasons]),

@@ -38,43 +38,54 @@ def predict_part(
     cache: MoleculeCache,
 ) -> BundlePredictions:
     """Rows of a part (app/datasets/parts.py)."""
-    if bundle.needs_structures:
-        return bundle.predict_standardized([structure_of(row, layout) for row in batch], cache)
     columns = _columns(bundle)
-    return bundle.predict_rows(
-        [
-            row["__reason__"]
-            or _read({c["name"]: read_cell(c, row[c["name"]], layout.decimal) for c in columns})
-            for row in batch
-        ]
-    )
+    rows = [
+        row["__reason__"]
+        or _read({c["name"]: read_cell(c, row[c["name"]], layout.decimal) for c in columns})
+        for row in batch
+    ]
+    if not bundle.needs_structures:
+        return bundle.predict_rows(rows)
+    return bundle.predict_standardized([structure_of(row, layout) for row in batch], cache, rows)
 
 
 def predict_given(
     bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]], cache: MoleculeCache
 ) -> BundlePredictions:
-    """JSON inputs: {"smiles"} or {"features": {column: value}}. Raises InvalidInput when they are
-    not of the model's kind; a molecule or row that cannot be predicted has its reason.
+    """JSON inputs: {"smiles"}, {"features": {column: value}}, or both where the model learned from
+    molecules beside columns. Raises InvalidInput when they are not of the model's kind; a molecule
+    or row that cannot be predicted has its reason.
     """
-    field = "smiles" if bundle.needs_structures else "features"
-    wrong = [number for number, given in enumerate(inputs) if given.get(field) is None]
+    _check_kind(bundle, inputs)
+    columns = _columns(bundle)
+    rows = [_given(given["features"], columns) if columns else {} for given in inputs]
+    if bundle.needs_structures:
+        return bundle.predict([given["smiles"] for given in inputs], cache, rows)
+    return bundle.predict_rows(rows)
+
+
+def _check_kind(bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]]) -> None:
+    """Raises InvalidInput: what is missing would be guessed, what is too much would be ignored."""
+    needed = {"smiles": bundle.needs_structures, "features": bool(bundle.manifest.columns)}
+    wrong = [
+        (f"/inputs/{number}/{field}", "missing" if wanted else "unexpected")
+        for number, given in enumerate(inputs)
+        for field, wanted in needed.items()
+        if (given.get(field) is not None) != wanted
+    ]
     if wrong:
-        what = '{"smiles": "..."}' if bundle.needs_structures else '{"features": {...}}'
+        written = {"smiles": '"smiles": "..."', "features": '"features": {...}'}
+        what = ", ".join(written[field] for field, wanted in needed.items() if wanted)
+        columns = f"Its columns are: {_listed(bundle)}."
         raise InvalidInput(
-            f"the model {bundle.manifest.name!r} predicts from {what}",
+            f"the model {bundle.manifest.name!r} predicts from {{{what}}}",
             code="wrong_input",
-            remedy=f"Its columns are: {_listed(bundle)}."
-            if not bundle.needs_structures
-            else "Send SMILES.",
+            remedy=columns if bundle.manifest.columns else "Send SMILES.",
             errors=[
-                FieldError(pointer=f"/inputs/{n}/{field}", code="missing", detail=f"no {field}")
-                for n in wrong[:20]
+                FieldError(pointer=pointer, code=code, detail=f"{code} here")
+                for pointer, code in wrong[:20]
             ],
         )
-    if bundle.needs_structures:
-        return bundle.predict([given["smiles"] for given in inputs], cache)
-    columns = _columns(bundle)
-    return bundle.predict_rows([_given(given["features"], columns) for given in inputs])
 
 
 def _given(features: Mapping[str, Any], columns: Sequence[Column]) -> Mapping[str, Value] | str:

@@ -41,7 +41,9 @@ class PredictParams(RequestModel):
 
 
 class PredictionInput(RequestModel):
-    """A molecule, or a row of a table; whichever the model learned from."""
+    """A molecule, a row of a table, or a molecule with the columns beside it; whichever the model
+    learned from.
+    """
 
     smiles: str | None = Field(default=None, max_length=5_000, examples=["CCO"])
     #: {column: value} with every column that the model learned from; null: not known
@@ -51,9 +53,9 @@ class PredictionInput(RequestModel):
     id: str | None = Field(default=None, max_length=500)
 
     @model_validator(mode="after")
-    def _one_kind(self) -> Self:
-        if (self.smiles is None) == (self.features is None):
-            raise ValueError("give either smiles or features")
+    def _something(self) -> Self:
+        if self.smiles is None and self.features is None:
+            raise ValueError("give smiles, features or both, as the model learned from them")
         return self
 
 

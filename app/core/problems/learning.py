@@ -192,7 +192,8 @@ PROBLEMS = (
         code="missing_columns",
         title="The file lacks columns that the model learned from",
         category="invalid",
-        cause="A model of a table predicts from the columns of its training data, found by name.",
+        cause="A model that learned from columns predicts from the same columns, found by name; "
+        "none is taken to be 0.",
         remedy="Name the columns as in the training file, and leave cells empty where a value is "
         "not known.",
     ),
@@ -200,8 +201,9 @@ PROBLEMS = (
         code="wrong_input",
         title="The inputs are not what the model predicts from",
         category="invalid",
-        cause="A model of molecules was sent rows of a table, or a model of a table SMILES.",
-        remedy='Send {"smiles": "..."} or {"features": {column: value}}, as the answer says.',
+        cause="A model of molecules was sent rows of a table, or a model of a table SMILES; a "
+        "model that learned from columns beside the molecules needs both.",
+        remedy='Send {"smiles": "..."}, {"features": {column: value}} or both, as the answer says.',
     ),
     ProblemType(
         code="model_altered",
