@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from app.datasets.columns import Column, stored_name
 from app.datasets.fingerprints import hash_texts
+from app.datasets.replicates import Spreads
 
 Rule = Literal["merge", "keep_first", "keep_all"]
 #: 64 bits a row, equal for rows that are one
@@ -61,6 +62,8 @@ class Replicates:
     rule: Rule = "merge"
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     n_conflicts: int = 0
+    #: of merged rows
+    spreads: Spreads = field(default_factory=Spreads)
     _keys: list[NDArray[np.uint64]] = field(default_factory=list)
     _groups: "_Groups | None" = None
     _values: list[pa.Table] = field(default_factory=list)
@@ -119,6 +122,8 @@ class Replicates:
             ):
                 known = [value for value in values if value is not None]
                 cells[place] = _merged(column, known)
+                if _has_smiles(table):
+                    self.spreads.add(column, numbers[0], known)
                 if len(set(known)) > 1:
                     self._note(column, table, place, numbers, known, cells[place])
             at = table.column_names.index(name)

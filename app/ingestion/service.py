@@ -3,7 +3,7 @@
 `rows_in = rows_ok + rows_rejected + rows_merged`, always. Columns of clean.parquet: `row` (number
 in the file, the first one of replicates), of molecules `smiles` (standardized) and `input_smiles`,
 `n_merged`, `merged_rows`, then targets and features (float64 for numbers, timestamp for dates, text
-for classes), identifier and split columns.
+for classes), identifier and split columns. replicates.parquet: how far merged values lie apart.
 """
 
 from collections.abc import Sequence
@@ -29,6 +29,7 @@ from app.datasets.parts import (
     structure_of,
     write_parts,
 )
+from app.datasets.replicates import FILE as REPLICATES
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.ingestion.clean import write_clean
@@ -116,6 +117,8 @@ def finalize(
         rule=_rule(layout, params),
     )
     ok, shapes = write_clean(storage, key("clean.parquet"), replicates, results, context)
+    with storage.writer(key(REPLICATES)) as stream:
+        pq.write_table(replicates.spreads.table(), stream, compression="zstd")
     counts = _account(layout.rows, ok, refused.rows)
     report = build_report(
         storage=storage,
@@ -220,7 +223,7 @@ def _write_rest(
     sha256 = _sha256(storage, key("clean.parquet"))
     page = render_page(_source(resources, dataset_id, sha256), report)
     storage.write(key("report.html"), page.encode())
-    names = ("rejected.csv", "report.json", "report.html")
+    names = (REPLICATES, "rejected.csv", "report.json", "report.html")
     manifest = {
         "params": params.model_dump(mode="json"),
         "counts": report["counts"],

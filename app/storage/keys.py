@@ -23,8 +23,8 @@ def part(upload_id: UUID, number: int, blob: str) -> str:
 
 
 def dataset(dataset_id: UUID, attempt: int, name: str) -> str:
-    """`clean.parquet`, `rejected.csv`, `report.json`, `report.html`, `manifest.json` of an ingest
-    attempt.
+    """`clean.parquet`, `replicates.parquet`, `rejected.csv`, `report.json`, `report.html`,
+    `manifest.json` of an ingest attempt.
     """
     return f"datasets/{dataset_id}/{attempt}/{name}"
 

@@ -226,7 +226,7 @@ def test_rejected_rows_come_with_their_cells(ingest, resources):
 def test_the_page_is_stored_and_its_hash_is_in_the_manifest(ingest, resources):
     dataset, _ = ingest("smiles,y\nCCO,1\nOCC,2\nCCC,3\n")
     manifest = orjson.loads(resources.storage.read(f"{dataset.folder_key}/manifest.json"))
-    for name in ("clean.parquet", "report.html", "report.json", "rejected.csv"):
+    for name in ("clean.parquet", "replicates.parquet", "report.html", "report.json"):
         path = resources.storage.local_path(f"{dataset.folder_key}/{name}")
         assert manifest["sha256"][name] == sha256_of_file(path)
     page = resources.storage.read(f"{dataset.folder_key}/report.html").decode()
