@@ -24,15 +24,13 @@ from app.datasets.fingerprints import hash_texts
 from app.datasets.records import Dataset
 
 FILE = "replicates.parquet"
-_SCHEMA = pa.schema(
-    [
-        pa.field("row", pa.int64()),
-        pa.field("target", pa.string()),
-        pa.field("n", pa.int64()),
-        pa.field("std", pa.float64()),
-        pa.field("agreement", pa.float64()),
-    ]
-)
+_TYPES: dict[str, pa.DataType] = {
+    "row": pa.int64(),
+    "target": pa.string(),
+    "n": pa.int64(),
+    "std": pa.float64(),
+    "agreement": pa.float64(),
+}
 
 
 def sample_std(values: Sequence[float]) -> float:
@@ -79,7 +77,7 @@ class Spreads:
             pa.array(np.array(self._std), from_pandas=True),
             pa.array(np.array(self._agreement), from_pandas=True),
         ]
-        return pa.table(cells, schema=_SCHEMA)
+        return pa.table(cells, schema=pa.schema(_TYPES))
 
 
 @dataclass(frozen=True, kw_only=True)

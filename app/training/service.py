@@ -25,6 +25,7 @@ from app.training.evaluating import (
     mean_over_targets,
 )
 from app.training.material import Material, prepare, tell
+from app.training.noise import noise_ceiling
 from app.training.params import TrainParams
 from app.training.plots import plot_test_rows
 from app.training.reports import target_reports
@@ -180,6 +181,9 @@ def _evaluate(
     }
     metrics["report"] = target_reports(task, test_y, predicted["test"])
     metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
+    metrics["noise_ceiling"] = noise_ceiling(
+        material.dataset, material.labels, rows["test"], seed=params.seed
+    )
     plot_name, plot = plot_test_rows(task, test_y, predicted["test"], metrics, calibration)
     parts = {part: (rows[part], predicted[part]) for part in rows}
     return (

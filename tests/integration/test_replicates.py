@@ -1,15 +1,18 @@
 """Replicates of a file become the noise ceiling of a training."""
 
 import numpy as np
+import orjson
 import pytest
 
 from app.core.errors import NotFound
+from app.core.work import SilentContext
 from app.datasets.records import load_dataset
 from app.datasets.replicates import replicates_of
+from app.training import service as training
 from app.training.examples import read_labels
 from app.training.noise import noise_ceiling
-from app.training.params import LearnSpec
-from tests.support.datasets import ingested
+from app.training.params import LearnSpec, TrainParams
+from tests.support.datasets import PROJECT, ingested
 
 SIGMA = 0.3
 
@@ -73,6 +76,23 @@ def test_classes_have_their_agreement(dataset):
     agree = np.mean([(v[0] > 0) == (v[1] > 0) for v in values if len(v) > 1])
     assert ceiling["agreement"] == pytest.approx(agree)
     assert 0.5 < ceiling["ceiling"]["accuracy"]["value"] <= 1
+
+
+def test_a_training_stores_the_ceiling_beside_its_metrics(dataset, resources):
+    found = dataset(measured_twice()[0], roles={"active": "ignore"})
+    params = TrainParams(
+        dataset="d",
+        dataset_id=found.id,
+        algorithm={"name": "ridge"},
+        features=({"name": "maccs"},),
+        bootstrap=0,
+    )
+    result = training.run(resources, SilentContext(project_id=PROJECT), params).result
+    stored = orjson.loads(resources.storage.read(f"models/{result['model_id']}/metrics.json"))
+    ceiling = stored["noise_ceiling"]["y"]
+    assert ceiling["std"]["value"] == pytest.approx(pooled(measured_twice()[1]), abs=1e-6)
+    assert set(ceiling["ceiling"]) <= set(stored["test"]["y"])
+    assert ceiling["ceiling"]["rmse"]["value"] < stored["test"]["y"]["rmse"]["value"]
 
 
 def test_without_replicates_there_is_none(dataset):
