@@ -28,14 +28,13 @@ STAGES = ("load", "featurize", "fit", "evaluate", "save")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class LabelledRows:
     """Features of molecules are computed for all rows at once; those of a table's columns are
     learned anew from the training rows of each fit.
     """
 
     dataset: Dataset
     labels: Labels
-    split: StoredSplit
     #: as named in the request, or the default of the data set's kind
     features: tuple[PluginSpec, ...]
     feature_set: FeatureSet
@@ -66,14 +65,40 @@ class Material:
         return {name: values[rows] for name, values in self.cells.items()}
 
 
+@dataclass(frozen=True, kw_only=True)
+class Material(LabelledRows):
+    """With the rows told apart that train, validate and test."""
+
+    split: StoredSplit
+
+
 def prepare(resources: Resources, context: WorkContext, spec: LearnSpec) -> Material:
     """What `train` and `optimize` begin with. Raises InvalidInput for what cannot be learned."""
+    dataset, labels = _load(resources, context, spec)
+    split = split_dataset(resources, dataset, spec.split, labels.y)
+    return Material(split=split, **vars(_featurized(resources, context, spec, dataset, labels)))
+
+
+def prepare_rows(resources: Resources, context: WorkContext, spec: LearnSpec) -> LabelledRows:
+    """The same without a split: `compare` cuts all rows into folds. Raises InvalidInput."""
+    return _featurized(resources, context, spec, *_load(resources, context, spec))
+
+
+def _load(resources: Resources, context: WorkContext, spec: LearnSpec) -> tuple[Dataset, Labels]:
     if spec.dataset_id is None:
         raise InvalidInput("a training job needs a data set")
     tell(context, "load", spec.dataset)
     dataset = load_dataset(resources, spec.dataset_id)
-    labels = read_labels(dataset, spec)
-    split = split_dataset(resources, dataset, spec.split, labels.y)
+    return dataset, read_labels(dataset, spec)
+
+
+def _featurized(
+    resources: Resources,
+    context: WorkContext,
+    spec: LearnSpec,
+    dataset: Dataset,
+    labels: Labels,
+) -> LabelledRows:
     tell(context, "featurize", f"{dataset.size} rows")
     features = spec.features or (DEFAULT_FEATURES if dataset.smiles else TABLE_FEATURES)
     feature_set = FeatureSet(features)
@@ -81,10 +106,9 @@ def prepare(resources: Resources, context: WorkContext, spec: LearnSpec) -> Mate
     molecular, errors = _molecular(resources, context, dataset, feature_set)
     if errors:
         context.warn("rows_without_features", f"{len(errors)} rows have no features")
-    return Material(
+    return LabelledRows(
         dataset=dataset,
         labels=labels,
-        split=split,
         features=features,
         feature_set=feature_set,
         molecular=molecular,
