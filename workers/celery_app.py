@@ -13,6 +13,7 @@ from workers.queues import CONTROL, LEVELS, QUEUES
 
 #: every module of tasks/ (a test compares); names only, the layers forbid the import
 TASK_MODULES = (
+    "tasks.compare",
     "tasks.evaluate",
     "tasks.featurize",
     "tasks.ingest",

@@ -14,6 +14,14 @@ _TRAIN = {
     "split": {"name": "scaffold", "seed": 0},
 }
 _TUNE = {"dataset": "esol", "algorithm": "random_forest", "n_trials": 20}
+_CANDIDATE = {"algorithm": {"name": "random_forest"}, "features": [{"name": "morgan_counts"}]}
+_COMPARE = {
+    "dataset": "esol",
+    "candidates": [{"algorithm": {"name": "lightgbm"}}, _CANDIDATE],
+    "split": {"name": "scaffold"},
+    "y_scrambling": 19,
+    "learning_curve": [0.25, 0.5, 0.75],
+}
 _PREDICT = {"model": "esol@champion", "file_id": _FILE}
 _FILTER = {"state": "failed", "labels": {"assay": "solubility"}}
 
@@ -22,6 +30,9 @@ EXAMPLES: dict[str, Any] = {
     "AliasRequest": {"version": 3, "note": "better on the scaffold split"},
     "BulkFilter": _FILTER,
     "BulkRequest": {"action": "retry", "filter": _FILTER, "dry_run": True},
+    "Candidate": _CANDIDATE,
+    "CompareJob": {"kind": "compare", "params": _COMPARE},
+    "CompareParams": _COMPARE,
     "DatasetPatch": {"labels": {"assay": "solubility", "draft": None}},
     "EstimateRequest": {"kind": "train", "params": _TRAIN},
     "EvaluateJob": {"kind": "evaluate", "params": {"model": "esol:3", "dataset": "esol_2026"}},

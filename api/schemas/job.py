@@ -13,6 +13,7 @@ from pydantic import (
     WrapValidator,
 )
 
+from app.comparison.params import CompareParams
 from app.core.requests import RequestModel
 from app.datasets.params import IngestParams
 from app.evaluation.params import EvaluateParams
@@ -60,6 +61,11 @@ class OptimizeJob(JobFields):
     params: OptimizeParams
 
 
+class CompareJob(JobFields):
+    kind: Literal["compare"]
+    params: CompareParams
+
+
 class PredictJob(JobFields):
     kind: Literal["predict"]
     params: PredictParams
@@ -88,7 +94,7 @@ def _or_deferred(value: Any, whole: ValidatorFunctionWrapHandler) -> Any:
 
 
 JobRequest = Annotated[
-    IngestJob | FeaturizeJob | TrainJob | OptimizeJob | PredictJob | EvaluateJob,
+    IngestJob | FeaturizeJob | TrainJob | OptimizeJob | CompareJob | PredictJob | EvaluateJob,
     # not Field(discriminator=...): FastAPI would put it around the validator, and every wrong
     # request be told about every kind
     Discriminator("kind"),

@@ -25,7 +25,7 @@ class Scorer:
     metrics: Sequence[Metric]
 
     def score(self, y: NDArray[np.float64], predictions: Predictions) -> FoldScores:
-        """y (rows, targets) with NaN for a missing label."""
+        """Labels y (rows, targets) with NaN for a missing label."""
         return {
             metric.name: [
                 self._one(metric, number, y[:, number], predictions)

@@ -75,7 +75,7 @@ def repeated_measures_anova(scores: Scores) -> Anova:
 
 
 def variance_factor(n: int, test_to_train: float = 0.0) -> float:
-    """v of a mean over n folds; `test_to_train` (rows) other than 0: Nadeau and Bengio's."""
+    """The v of a mean over n folds; `test_to_train` (rows) other than 0: Nadeau and Bengio's."""
     return 1.0 / n + test_to_train
 
 

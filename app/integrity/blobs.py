@@ -17,7 +17,7 @@ from app.storage.base import Storage
 
 #: whatever could still become visible is younger
 KEEP_SECONDS = 86_400.0
-_TOPS = ("uploads/", "parts/", "datasets/", "models/", "predictions/")
+_TOPS = ("uploads/", "parts/", "datasets/", "models/", "predictions/", "comparisons/")
 
 
 def missing_blobs(db: Database, storage: Storage) -> list[Violation]:
@@ -65,9 +65,10 @@ def remove_unseen(db: Database, storage: Storage, *, older_than: float = KEEP_SE
 
 
 def _folder(key: str) -> str:
-    """What becomes visible as one: a model, an attempt of a data set or a prediction, an upload."""
+    """What becomes visible as one: a model, an attempt of a job, an upload."""
     parts = key.split("/")
-    depth = {"models": 2, "datasets": 3, "predictions": 3}.get(parts[0], len(parts))
+    depths = {"models": 2, "datasets": 3, "predictions": 3, "comparisons": 3}
+    depth = depths.get(parts[0], len(parts))
     return "/".join(parts[:depth])
 
 

@@ -30,10 +30,12 @@ _MEMORY_GROWTH = 0.3
 _MIN_JOBS, _MIN_SPREAD = 4, 3.0
 #: a range is never narrower than this around the typical value
 _NARROWEST = 1.25
+#: what rows are multiplied with
+_MULTIPLIED = {"optimize": " x trials x folds", "compare": " x candidates x folds"}
 #: what makes two jobs less alike, beside the logarithm of their sizes' ratio
 _OTHER_FEATURES, _OTHER_CACHE, _OTHER_PARAMS = 1.0, 1.5, 0.3
 #: jobs that leave features behind for the next
-_FEATURIZING = frozenset({"featurize", "train", "optimize"})
+_FEATURIZING = frozenset({"featurize", "train", "optimize", "compare"})
 #: say nothing about the effort
 _NAMES = frozenset({"name", "alias", "seed", "dataset", "model", "file_id", *RESOLVED})
 
@@ -126,11 +128,20 @@ def _size(job: PastJob | Asked) -> float:
     """What the effort grows with; 0: unknown."""
     if job.kind in ("ingest", "predict"):
         return float(job.file_bytes or 0)
-    trials = job.params.get("n_trials", 1) * job.params.get("folds", 1)
-    return float((job.rows or 0) * trials)
+    return float((job.rows or 0) * _fits(job.params))
+
+
+def _fits(params: dict[str, Any]) -> int:
+    """Trials of a search, or candidates of a comparison, times folds and what else is fitted."""
+    folds = params.get("folds", 1)
+    each = folds * params.get("repeats", 1) * (1 + sum(params.get("learning_curve") or ()))
+    each += folds * params.get("y_scrambling", 0)
+    return int(each * params.get("n_trials", 1) * len(params.get("candidates") or [None]))
 
 
 def _algorithm(params: dict[str, Any]) -> Any:
+    if candidates := params.get("candidates"):
+        return " and ".join(sorted({one["algorithm"]["name"] for one in candidates}))
     spec = params.get("algorithm")
     return spec.get("name") if isinstance(spec, dict) else spec
 
@@ -217,7 +228,7 @@ def _how(asked: Asked, nearest: Sequence[_Similar], size: float) -> str:
     if not size or not sizes:
         return f"{jobs}{_of_algorithm(asked.params)} of this project; their sizes are not known"
     unit = "bytes" if asked.kind in ("ingest", "predict") else "rows"
-    unit += " x trials x folds" if asked.kind == "optimize" else ""
+    unit += _MULTIPLIED.get(asked.kind, "")
     return (
         f"{jobs}{_of_algorithm(asked.params)} of this project, {sizes[0]:,.0f} to"
         f" {sizes[-1]:,.0f} {unit}, scaled to {size:,.0f}"

@@ -41,9 +41,10 @@ def field(pointer: str) -> Iterator[None]:
         raise
 
 
-def check_features(features: tuple[PluginSpec, ...]) -> None:
+def check_features(features: tuple[PluginSpec, ...], pointer: str = "/params") -> None:
+    """`pointer`: what names them."""
     for number, spec in enumerate(features):
-        with field(f"/params/features/{number}"):
+        with field(f"{pointer}/features/{number}"):
             _check(featurizers, spec)
 
 

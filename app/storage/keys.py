@@ -48,6 +48,11 @@ def predictions(job_id: UUID, attempt: int, name: str) -> str:
     return f"predictions/{job_id}/{attempt}/{name}"
 
 
+def comparison(job_id: UUID, attempt: int, name: str) -> str:
+    """`comparison.json`, `scores.parquet`, `comparison.html` of a comparison of candidates."""
+    return f"comparisons/{job_id}/{attempt}/{name}"
+
+
 def work(job_id: UUID, attempt: int, name: str) -> str:
     """What an attempt writes before its commit: invisible, swept when the job has ended."""
     return f"work/{job_id}/{attempt}/{name}"

@@ -10,6 +10,7 @@ import api.routes
 import api.schemas
 from api.main import create_api
 from api.schemas.examples import EXAMPLES
+from app.comparison.params import Candidate
 from app.core.requests import PluginSpec
 from app.core.settings import Settings
 from app.prediction.params import PredictionInput
@@ -30,7 +31,9 @@ def models():
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, BaseModel):
                     found[value.__name__] = value
-    return found | {cls.__name__: cls for cls in (PluginSpec, PredictionInput, SplitSpec)}
+    return found | {
+        cls.__name__: cls for cls in (Candidate, PluginSpec, PredictionInput, SplitSpec)
+    }
 
 
 def refs(node):
