@@ -108,8 +108,9 @@ class Algorithm(Plugin):
     tasks: ClassVar[frozenset[TaskType]]
     #: which queue it trains on: gpu algorithms run on the CPU too when there is no GPU
     device: ClassVar[Literal["cpu", "gpu"]] = "cpu"
-    #: uses the validation part (early stopping); others are fitted without it
-    needs_validation: ClassVar[bool] = False
+    #: uses the validation part (early stopping); others are fitted without it. Of the class, or
+    #: set at construction where it depends on the parameters
+    needs_validation: bool = False
 
     @abstractmethod
     def fit(

@@ -31,7 +31,9 @@ from app.storage import Storage, keys
 #: values by the names of the manifest's columns, or the reason why they cannot be read
 Row = Mapping[str, Value] | str
 
-_LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "torch")
+_LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "catboost", "torch")
+#: not on every system
+_OPTIONAL = ("xgboost-cpu",)
 
 
 class Calibration(BaseModel):
@@ -165,7 +167,7 @@ class ModelBundle:
                     content = storage.read(f"{folder_key}/{relative}")
                     if _sha256(content) != expected:
                         raise _altered(relative)
-                    (folder / Path(relative).name).write_bytes(content)
+                    _below(folder, relative).write_bytes(content)
             fitted = algorithms.get(manifest.algorithm).load(folder, manifest.learning_task)
         bundle = cls.new(manifest, fitted)
         if bundle.features.feature_set.key != manifest.feature_set_key:
@@ -293,15 +295,24 @@ class ModelBundle:
 
 def libraries() -> dict[str, str]:
     """Versions that the numbers depend on."""
-    return {"python": platform.python_version()} | {
-        name: metadata.version(name) for name in _LIBRARIES
-    }
+    here = [*_LIBRARIES, *(name for name in _OPTIONAL if any(metadata.distributions(name=name)))]
+    return {"python": platform.python_version()} | {name: metadata.version(name) for name in here}
 
 
 def _sha256(data: bytes) -> str:
     import hashlib
 
     return hashlib.sha256(data).hexdigest()
+
+
+def _below(folder: Path, relative: str) -> Path:
+    """Where `weights/<path>` lies in `folder`; an ensemble's members have folders of their own."""
+    inner = Path(relative).relative_to("weights")
+    if ".." in inner.parts:
+        raise _altered(relative)
+    path = folder / inner
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
 
 
 def _altered(name: str) -> InvalidInput:

@@ -1,5 +1,7 @@
 """Every registered algorithm learns, repeats itself, survives storage, and knows its limits."""
 
+from functools import cache
+
 import numpy as np
 import optuna
 import pytest
@@ -24,6 +26,11 @@ QUICK = {
     "hist_gradient_boosting": {"max_iter": 80, "max_features": 1.0},
     "ridge": {"alpha": 1.0},
     "logistic_regression": {"C": 1.0},
+    "xgboost": {"n_estimators": 100, "colsample_bytree": 0.8},
+    "catboost": {"iterations": 100, "rsm": 1.0},
+}
+QUICK["consensus"] = {
+    "members": [{"name": n, "params": QUICK[n]} for n in ("lightgbm", "xgboost", "catboost")]
 }
 REGRESSION = LearningTask(type="regression", targets=("y",))
 BINARY = LearningTask(type="binary", targets=("y",), classes=(("no", "yes"),))
@@ -47,10 +54,16 @@ def fitted(name, task, y, *, context=None, rows=slice(0, 300)):
     )
 
 
+@cache
+def once(name, kind):
+    """A model that several tests look at and none changes."""
+    return fitted(name, TASKS[kind], Y[kind])
+
+
 @EACH
 @pytest.mark.req("S0-08", "S1-11", "S2-27")
 def test_it_learns(name, kind):
-    found = fitted(name, TASKS[kind], Y[kind]).predict(X[350:])
+    found = once(name, kind).predict(X[350:])
     assert found.values.shape == (50, 1)
     assert found.values.dtype == np.float64
     truth = Y[kind][350:]
@@ -65,20 +78,37 @@ def test_it_learns(name, kind):
         assert roc_auc_score(truth, score, multi_class="ovr") > 0.85
 
 
+def stored(model, folder):
+    folder.mkdir()
+    model.save(folder)
+    files = sorted(path for path in folder.rglob("*") if path.is_file())
+    return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
 @EACH
-def test_the_same_seed_gives_the_same_model(name, kind):
-    first, second = (fitted(name, TASKS[kind], Y[kind]).predict(X[350:]) for _ in range(2))
-    np.testing.assert_array_equal(first.values, second.values)
+def test_the_same_seed_gives_the_same_files(name, kind, tmp_path):
+    """Byte for byte: no time, no address, no random name is stored."""
+    first, second = (
+        stored(model, tmp_path / word)
+        for word, model in [("a", once(name, kind)), ("b", fitted(name, TASKS[kind], Y[kind]))]
+    )
+    assert first.keys() == second.keys()
+    assert [path for path in first if first[path] != second[path]] == []
 
 
 @EACH
 def test_what_is_stored_predicts_the_same(name, kind, tmp_path):
-    model = fitted(name, TASKS[kind], Y[kind])
+    model = once(name, kind)
     model.save(tmp_path)
-    assert not list(tmp_path.glob("*.pkl"))
+    assert not list(tmp_path.rglob("*.pkl"))
     loaded = algorithms.get(name).load(tmp_path, TASKS[kind])
     before, after = model.predict(X[350:]), loaded.predict(X[350:])
     np.testing.assert_allclose(after.values, before.values, rtol=1e-12)
+    assert (before.std is None) == (after.std is None)
+    if before.std is not None:
+        assert before.std.shape == before.values.shape
+        assert (before.std >= 0).all()
+        np.testing.assert_allclose(after.std, before.std, rtol=1e-12)
     for a, b in zip(before.probabilities or [], after.probabilities or [], strict=True):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
@@ -108,7 +138,7 @@ def test_missing_infinite_and_absurd_features_are_survived(name, kind):
     broken[::11, 4] = np.inf
     broken[::13, 5] = 1e30
     algorithm = algorithms.get(name).from_values(QUICK.get(name, {}))
-    if name in ("random_forest", "hist_gradient_boosting", "lightgbm", "xgboost"):
+    if not getattr(algorithm, "scaled", False):
         broken[~np.isfinite(broken)] = np.nan  # featurizers give NaN, never infinity
     y = Y[kind][:, None]
     model = algorithm.fit(
@@ -240,6 +270,8 @@ def test_scikit_learns_names_mean_the_same_algorithm():
         "svm": ("SVC", "SVR"),
         "linear_regression": ("LinearRegression",),
         "xgboost": ("XGBClassifier", "XGBRegressor", "XGBoost"),
+        "catboost": ("CatBoostClassifier", "CatBoostRegressor", "CatBoost"),
+        "consensus": ("VotingRegressor", "VotingClassifier"),
     }
     for name, aliases in names.items():
         assert {algorithms.get(alias).name for alias in aliases} == {name}
@@ -257,10 +289,38 @@ def test_gradient_boosting_is_scikit_learns():
 def test_xgboost_is_xgboosts():
     from xgboost import XGBClassifier
 
-    model = fitted("xgboost", BINARY, Y["binary"])
-    expected = XGBClassifier(random_state=5, n_jobs=1).fit(X[:300], Y["binary"][:300])
+    values = {"n_estimators": 50, "learning_rate": 0.3, "max_depth": 4, "subsample": 0.7}
+    algorithm = algorithms.get("xgboost").from_values(values)
+    settings = algorithm.params.model_dump()
+    train = Examples(X=X[:300], y=Y["binary"][:300, None])
+    model = algorithm.fit(BINARY, train, None, FitContext(seed=5))
+    expected = XGBClassifier(**settings, random_state=5, n_jobs=1).fit(X[:300], train.y[:, 0])
     found = model.predict(X[350:]).probabilities[0]
     np.testing.assert_allclose(found, expected.predict_proba(X[350:]), atol=1e-6)
+
+
+def test_catboost_is_catboosts():
+    from catboost import CatBoostRegressor
+
+    values = {"iterations": 50, "depth": 4, "rsm": 0.5}
+    algorithm = algorithms.get("catboost").from_values(values)
+    train = Examples(X=X[:300], y=Y["regression"][:300, None])
+    model = algorithm.fit(REGRESSION, train, None, FitContext(seed=5))
+    expected = CatBoostRegressor(
+        **algorithm.params.model_dump(),
+        bootstrap_type="Bernoulli",
+        random_seed=5,
+        verbose=False,
+        allow_writing_files=False,
+    ).fit(X[:300], train.y[:, 0])
+    found = model.predict(X[350:]).values[:, 0]
+    np.testing.assert_allclose(found, expected.predict(X[350:]), rtol=1e-12)
+
+
+def test_catboost_without_a_column_that_varies_says_so():
+    flat = Examples(X=np.full((10, 3), np.nan, np.float32), y=np.arange(10.0)[:, None])
+    with pytest.raises(InvalidInput, match="no feature column differs"):
+        algorithms.get("catboost").from_values({}).fit(REGRESSION, flat, None, FitContext())
 
 
 def test_linear_regression_is_least_squares():
