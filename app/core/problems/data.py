@@ -237,4 +237,14 @@ PROBLEMS = (
         remedy="Tell the operator the request or job id: `make verify` names what is missing, a "
         "backup brings it back. Upload or train again if there is none.",
     ),
+    ProblemType(
+        code="units_do_not_match",
+        title="The units measure different quantities",
+        category="invalid",
+        cause="A comparison was asked of values whose units cannot be turned into each other: "
+        "they measure different quantities, one is a logarithm and the other is not, or a unit is "
+        "not known here. Both are named.",
+        remedy="Give both sides in one unit, or name the right units.",
+        example='{"units": {"gap": "eV"}, "reference_units": {"gap": "nm"}}',
+    ),
 )
