@@ -2,7 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -19,6 +19,7 @@ from app.algorithms.base import (
     Matrix,
     Predictions,
 )
+from app.algorithms.cleaning import Cleaning
 from app.algorithms.scaling import Scaling
 from app.core.errors import InvalidInput
 
@@ -32,7 +33,13 @@ class Fitted:
     estimator: Any | None
     #: class indices that the estimator's probability columns stand for
     seen: tuple[int, ...] = ()
+    #: one of them at most: how X is prepared, as learned from this target's training rows
     scaling: Scaling | None = None
+    cleaning: Cleaning | None = None
+
+    def inputs(self, X: Matrix) -> Matrix:
+        prepared = self.scaling or self.cleaning
+        return X if prepared is None else prepared.transform(X)
 
 
 class PerTargetAlgorithm(Algorithm):
@@ -42,7 +49,7 @@ class PerTargetAlgorithm(Algorithm):
     class with probability 1; in a single-target task that is refused.
     """
 
-    #: columns are scaled inside the fit (linear models, kernels)
+    #: columns are scaled inside the fit (linear models, kernels), else cleaned (trees)
     scaled: ClassVar[bool] = False
     #: file name ending of a stored estimator
     suffix: ClassVar[str] = ".skops"
@@ -119,9 +126,14 @@ class PerTargetAlgorithm(Algorithm):
                     remedy="Give rows of at least two classes, or use a stratified split.",
                 )
             return Fitted(estimator=None, seen=seen)
-        scaling = Scaling.fit(X) if self.scaled else None
-        X = X if scaling is None else scaling.transform(X)
-        return Fitted(estimator=self.fit_one(X, y, task.type, context), seen=seen, scaling=scaling)
+        prepared = Fitted(
+            estimator=None,
+            seen=seen,
+            scaling=Scaling.fit(X) if self.scaled else None,
+            cleaning=None if self.scaled else Cleaning.fit(X),
+        )
+        estimator = self.fit_one(prepared.inputs(X), y, task.type, context)
+        return replace(prepared, estimator=estimator)
 
     @classmethod
     def load(cls, folder: Path, task: LearningTask) -> FittedModel:
@@ -164,11 +176,14 @@ class PerTargetModel:
                 self._algorithm.save_one(fitted.estimator, path)
             if fitted.scaling is not None:
                 fitted.scaling.save(folder / f"scaling-{number}.safetensors")
+            if fitted.cleaning is not None:
+                fitted.cleaning.save(folder / f"cleaning-{number}.safetensors")
             targets.append(
                 {
                     "seen": fitted.seen,
                     "constant": fitted.estimator is None,
                     "scaled": fitted.scaling is not None,
+                    "cleaned": fitted.cleaning is not None,
                 }
             )
         (folder / "targets.json").write_bytes(orjson.dumps(targets))
@@ -179,11 +194,13 @@ class PerTargetModel:
         for number, entry in enumerate(orjson.loads((folder / "targets.json").read_bytes())):
             path = folder / f"target-{number}{algorithm.suffix}"
             scaling = folder / f"scaling-{number}.safetensors"
+            cleaning = folder / f"cleaning-{number}.safetensors"
             fitted.append(
                 Fitted(
                     estimator=None if entry["constant"] else algorithm.load_one(path),
                     seen=tuple(entry["seen"]),
                     scaling=Scaling.load(scaling) if entry["scaled"] else None,
+                    cleaning=Cleaning.load(cleaning) if entry.get("cleaned") else None,
                 )
             )
         return cls(algorithm=algorithm, task=task, fitted=fitted)
@@ -207,14 +224,11 @@ class PerTargetModel:
                 found[target] = shares
         return found
 
-    def _inputs(self, fitted: Fitted, X: Matrix) -> Matrix:
-        return X if fitted.scaling is None else fitted.scaling.transform(X)
-
     def _regress(self, fitted: Fitted, X: Matrix) -> NDArray[np.float64]:
-        return self._algorithm.predict_one(fitted.estimator, self._inputs(fitted, X))
+        return self._algorithm.predict_one(fitted.estimator, fitted.inputs(X))
 
     def _spread(self, fitted: Fitted, X: Matrix) -> NDArray[np.float64] | None:
-        return self._algorithm.std_one(fitted.estimator, self._inputs(fitted, X))
+        return self._algorithm.std_one(fitted.estimator, fitted.inputs(X))
 
     def _classify(self, fitted: Fitted, X: Matrix, n_classes: int) -> NDArray[np.float64]:
         probabilities = np.zeros((len(X), n_classes))
@@ -222,7 +236,7 @@ class PerTargetModel:
         if fitted.estimator is None:
             probabilities[:, seen] = 1.0
         else:
-            inputs = self._inputs(fitted, X)
+            inputs = fitted.inputs(X)
             probabilities[:, seen] = self._algorithm.predict_proba_one(fitted.estimator, inputs)
         return probabilities
 

@@ -12,6 +12,7 @@ from app.core.plugin import PluginParams
 from app.featurizers.base import Cells, ColumnFeaturizer, featurizers
 
 _DAY = np.timedelta64(1, "D")
+_LARGEST = float(np.finfo(np.float32).max)
 _EPOCH = np.datetime64("1970-01-01", "us")
 
 
@@ -68,7 +69,9 @@ class FittedTypedColumns:
 
     def transform(self, cells: Cells) -> NDArray[np.float32]:
         parts = [encoder.transform(cells[encoder.name]) for encoder in self._encoders]
-        return np.concatenate(parts, axis=1, dtype=np.float32, casting="unsafe")
+        numbers = np.concatenate(parts, axis=1, dtype=np.float64)
+        # what float32 cannot hold stays the largest that it can: a number, not infinity
+        return np.clip(numbers, -_LARGEST, _LARGEST).astype(np.float32)
 
     def notes(self, cells: Cells) -> list[list[str]]:
         found: list[list[str]] = [[] for _ in next(iter(cells.values()))]

@@ -160,6 +160,13 @@ def test_new_words_and_gaps_are_said_never_silent():
     ]
 
 
+def test_a_number_beyond_float32_stays_a_number():
+    train = {"x": np.array([1.0, 1e40, -1e300])}
+    fitted = TypedColumns().fit([{"name": "x", "type": "number"}], train)
+    largest = np.finfo(np.float32).max
+    assert fitted.transform(train)[:, 0].tolist() == [1, largest, -largest]
+
+
 def test_rare_words_share_a_column():
     train = {"w": words(*"aaabbbccd")}
     fitted = TypedColumns.from_values({"max_categories": 2}).fit(
