@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,7 +35,7 @@ class Cleaning:
     high: NDArray[np.float32]
 
     @classmethod
-    def fit(cls, X: NDArray[np.generic]) -> Self | None:
+    def fit(cls, X: NDArray[Any]) -> Self | None:
         """X (n, width); None for whole numbers (bits), which need nothing."""
         if X.dtype.kind in "uib":
             return None
@@ -55,7 +55,7 @@ class Cleaning:
             fill=fill.astype(np.float32), low=low.astype(np.float32), high=high.astype(np.float32)
         )
 
-    def transform(self, X: NDArray[np.generic]) -> NDArray[np.generic]:
+    def transform(self, X: NDArray[Any]) -> NDArray[Any]:
         """(n, width); X itself where there is nothing to do."""
         finite, cut = np.isfinite(X), np.isfinite(self.low)
         changed = cut | (~finite.all(axis=0) & ~np.isnan(self.fill)) | np.isinf(X).any(axis=0)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -81,7 +81,7 @@ class Scaling:
         return cls(**{**arrays, "kept": arrays["kept"].astype(bool)})
 
 
-def winsorizing_bounds(values: NDArray[np.generic]) -> NDArray[np.generic]:
+def winsorizing_bounds(values: NDArray[Any]) -> NDArray[Any]:
     """Of each column its 0.5 and 99.5 percentile, (2, ...); of few rows the next to the extreme,
     never a mean with it: one absurd value among 100 must not set its own bound.
     """
