@@ -9,11 +9,12 @@ from app.algorithms.per_target import PerTargetAlgorithm
 from app.algorithms.scaling import Scaling
 
 REGRESSION = LearningTask(type="regression", targets=("y",))
+#: few columns and few rounds: each round sees all columns
 QUICK = {
-    "catboost": {"iterations": 60},
-    "consensus": {"members": [{"name": "xgboost"}, {"name": "lightgbm"}]},
-    "xgboost": {"n_estimators": 60},
+    "catboost": {"iterations": 60, "learning_rate": 0.3, "rsm": 1.0},
+    "xgboost": {"n_estimators": 60, "learning_rate": 0.3, "colsample_bytree": 1.0},
 }
+QUICK["consensus"] = {"members": [{"name": n, "params": QUICK[n]} for n in ("xgboost", "catboost")]}
 EACH = pytest.mark.parametrize(
     "name",
     [
