@@ -122,13 +122,14 @@ def _said(value: Any) -> str:
 
 
 def catalogue() -> Iterator[str]:
-    """Algorithms, featurizers, splitters and metrics with their parameters."""
+    """Algorithms, featurizers, recipes, splitters and metrics with their parameters."""
     from app.algorithms.base import algorithms
+    from app.features.recipes.base import recipes
     from app.featurizers.base import featurizers
     from app.metrics.base import metrics
     from app.splitters.base import splitters
 
-    for registry in (algorithms, featurizers, splitters, metrics):
+    for registry in (algorithms, featurizers, recipes, splitters, metrics):
         yield from (f"## {registry.kind.capitalize()}s", "")
         for plugin in registry:
             yield from _plugin(plugin)

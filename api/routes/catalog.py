@@ -1,4 +1,4 @@
-"""What can be named in a request: algorithms, featurizers, splitters, metrics."""
+"""What can be named in a request: algorithms, featurizers, recipes of them, splitters, metrics."""
 
 from typing import Any, Literal
 
@@ -10,17 +10,19 @@ from api.schemas.problem import PROBLEMS
 from app.algorithms.base import Algorithm, algorithms
 from app.core.plugin import Plugin
 from app.core.registry import Registry
+from app.features.recipes.base import Recipe, recipes
 from app.featurizers.base import featurizers
 from app.metrics.base import metrics
 from app.splitters.base import splitters
 
 router = APIRouter(prefix="/catalog", tags=["catalog"], responses=PROBLEMS)
 
-Kind = Literal["algorithms", "featurizers", "splitters", "metrics"]
+Kind = Literal["algorithms", "featurizers", "recipes", "splitters", "metrics"]
 
 _REGISTRIES: dict[str, Registry[Any]] = {
     "algorithms": algorithms,
     "featurizers": featurizers,
+    "recipes": recipes,
     "splitters": splitters,
     "metrics": metrics,
 }
@@ -44,6 +46,8 @@ def _shown(cls: type[Plugin]) -> dict[str, Any]:
     facts = {name: getattr(cls, name) for name in _FACTS if hasattr(cls, name)}
     if issubclass(cls, Algorithm):
         facts |= {"available": cls.unavailable() is None, "reason": cls.unavailable()}
+    if issubclass(cls, Recipe):
+        facts["features"] = [spec.model_dump() for spec in cls.features]
     if hasattr(cls, "tasks"):
         facts["tasks"] = sorted(cls.tasks)
     return {

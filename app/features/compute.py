@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
+from app.features.recipes.base import expanded
 from app.featurizers.base import ColumnFeaturizer, Features, Featurizer, featurizers
 
 if TYPE_CHECKING:
@@ -23,7 +24,8 @@ logger = logging.getLogger(__name__)
 class FeatureSet:
     """Featurizers side by side, in order. Raises UnknownName, InvalidInput for a wrong spec."""
 
-    def __init__(self, specs: Sequence[PluginSpec]) -> None:
+    def __init__(self, named: Sequence[PluginSpec]) -> None:
+        specs = expanded(named)
         plugins: list[Featurizer | ColumnFeaturizer] = [
             featurizers.get(spec.name).from_values(spec.params) for spec in specs
         ]

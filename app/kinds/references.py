@@ -16,6 +16,7 @@ from app.datasets.records import is_version, resolve_dataset
 from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.db.jobs import JobRow
+from app.features.recipes.base import expanded
 from app.featurizers.base import featurizers
 from app.files.uploaded import owned_file
 from app.jobs.states import JobState
@@ -45,7 +46,8 @@ def check_features(features: tuple[PluginSpec, ...], pointer: str = "/params") -
     """`pointer`: what names them."""
     for number, spec in enumerate(features):
         with field(f"{pointer}/features/{number}"):
-            _check(featurizers, spec)
+            for part in expanded((spec,)):
+                _check(featurizers, part)
 
 
 def check_split(spec: PluginSpec) -> None:

@@ -17,6 +17,7 @@ from app.features.compute import FeatureSet
 from app.features.fitted import FittedFeatures
 from app.features.matrix import dataset_matrix
 from app.features.params import DEFAULT_FEATURES, TABLE_FEATURES
+from app.features.recipes.base import expanded
 from app.featurizers.base import Cells
 from app.resources import Resources
 from app.splitters.base import Indices
@@ -100,7 +101,8 @@ def _featurized(
     labels: Labels,
 ) -> LabelledRows:
     tell(context, "featurize", f"{dataset.size} rows")
-    features = spec.features or (DEFAULT_FEATURES if dataset.smiles else TABLE_FEATURES)
+    default = DEFAULT_FEATURES if dataset.smiles else TABLE_FEATURES
+    features = expanded(spec.features) or default
     feature_set = FeatureSet(features)
     columns = _feature_columns(dataset, labels.task.targets, feature_set)
     molecular, errors = _molecular(resources, context, dataset, feature_set)

@@ -24,7 +24,7 @@ class LearnSpec(RequestModel):
     targets: tuple[str, ...] = Field(default=(), max_length=1_000)
     #: auto: text or two-valued columns are classes, others numbers
     task: Literal["auto", "regression", "binary", "multiclass"] = "auto"
-    #: left out: the recipe of MapLight for molecules, `columns` for a table
+    #: featurizers, or a recipe; left out: `maplight` for molecules, `columns` for a table
     features: tuple[PluginSpec, ...] = Field(default=(), max_length=8)
     split: SplitSpec = SplitSpec()
     #: seed of the algorithm

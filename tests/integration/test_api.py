@@ -454,7 +454,7 @@ def test_unknown_routes_and_methods(api):
 
 
 def test_the_catalog_lists_every_plug_in_with_its_schema(api):
-    for kind in ("algorithms", "featurizers", "splitters", "metrics"):
+    for kind in ("algorithms", "featurizers", "recipes", "splitters", "metrics"):
         items = api.get(f"catalog/{kind}").json()["items"]
         assert items
         assert all(item["params"]["type"] == "object" and item["summary"] for item in items)

@@ -149,8 +149,8 @@ class AsyncRetort:
         return await self.jobs.submit("predict", said, **fields)
 
     async def catalog(self, kind: str, name: str | None = None) -> Sequence[Json]:
-        """algorithms, featurizers, splitters or metrics, with the JSON Schema of their params;
-        with `name` (or an alias) only that one.
+        """algorithms, featurizers, recipes, splitters or metrics, with the JSON Schema of their
+        params; with `name` (or an alias) only that one.
         """
         if name is not None:
             return [await self.transport.json("GET", f"/catalog/{kind}/{name}")]

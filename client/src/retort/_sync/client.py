@@ -146,8 +146,8 @@ class Retort:
         return self.jobs.submit("predict", said, **fields)
 
     def catalog(self, kind: str, name: str | None = None) -> Sequence[Json]:
-        """algorithms, featurizers, splitters or metrics, with the JSON Schema of their params;
-        with `name` (or an alias) only that one.
+        """algorithms, featurizers, recipes, splitters or metrics, with the JSON Schema of their
+        params; with `name` (or an alias) only that one.
         """
         if name is not None:
             return [self.transport.json("GET", f"/catalog/{kind}/{name}")]

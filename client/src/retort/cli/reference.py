@@ -18,7 +18,9 @@ demo = typer.Typer(no_args_is_help=True, help="Data to begin with.")
 
 @app.command()
 def catalog(
-    kind: Annotated[str, typer.Argument(help="algorithms, featurizers, splitters or metrics")],
+    kind: Annotated[
+        str, typer.Argument(help="algorithms, featurizers, recipes, splitters or metrics")
+    ],
     name: Annotated[str | None, typer.Argument(help="Only this one, with its parameters.")] = None,
     as_json: AsJson = False,
 ) -> None:
