@@ -140,9 +140,12 @@ def _fits(params: dict[str, Any]) -> int:
 
 
 def _algorithm(params: dict[str, Any]) -> Any:
-    if candidates := params.get("candidates"):
-        return " and ".join(sorted({one["algorithm"]["name"] for one in candidates}))
-    spec = params.get("algorithm")
+    if isinstance(candidates := params.get("candidates"), list):
+        return " and ".join(sorted({str(_name_of(one.get("algorithm"))) for one in candidates}))
+    return _name_of(params.get("algorithm"))
+
+
+def _name_of(spec: Any) -> Any:
     return spec.get("name") if isinstance(spec, dict) else spec
 
 

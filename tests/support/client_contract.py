@@ -3,6 +3,7 @@
 `client` is a fixture of the module that imports these tests; names are unique in each run.
 """
 
+import json
 import uuid
 from datetime import datetime, timedelta
 
@@ -300,6 +301,23 @@ def test_a_study_is_searched_and_its_best_trained(client, dataset, name):
     assert study["n_trials"] == 2
     assert len(client.studies.trials(study)) == 2
     assert study["id"] in [s["id"] for s in client.studies.list()]
+
+
+def test_candidates_are_compared_on_the_same_folds(client, dataset, name, tmp_path):
+    few = {"algorithm": "ridge", "features": "maccs", "name": "few"}
+    asked = {"folds": 3, "repeats": 1, "metrics": ["mae"], "features": "erg"}
+    job = client.compare(name, ["ridge", few], target="y", **asked)
+    found = job.result()
+    assert found["metric"] == "mae"
+    scored = found["metrics"]["mae"]
+    assert {one["name"] for one in scored["candidates"]} == {"ridge", "few"}
+    assert scored["n_folds"] == 3
+    assert found["conclusion"]
+    names = {"comparison.json", "scores.parquet", "comparison.html"}
+    assert {file["name"] for file in job.artifacts()} == names
+    job.download("comparison.json", tmp_path / "c.json")
+    stored = json.loads((tmp_path / "c.json").read_text())
+    assert stored["metrics"]["mae"]["candidates"][0]["mean"] == scored["candidates"][0]["mean"]
 
 
 def test_a_model_is_evaluated(client, model):

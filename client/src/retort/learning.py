@@ -26,6 +26,12 @@ def spec(value: Any) -> Any:
     return {"name": value} if isinstance(value, str) else value
 
 
+def specs(value: Any) -> list[Any]:
+    """One plug-in or several."""
+    one = isinstance(value, str | Mapping)
+    return [spec(entry) for entry in ([value] if one else value)]
+
+
 def learn_params(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     """`target="y"` is `targets=["y"]`; features and split may be said by their names alone."""
     params: dict[str, Any] = {"dataset": dataset, **given}
@@ -33,12 +39,24 @@ def learn_params(dataset: str, given: Mapping[str, Any]) -> dict[str, Any]:
     if target is not None:
         params["targets"] = [target] if isinstance(target, str) else list(target)
     if "features" in params:
-        features = params["features"]
-        one = isinstance(features, str | Mapping)
-        params["features"] = [spec(entry) for entry in ([features] if one else features)]
+        params["features"] = specs(params["features"])
     if "split" in params:
         params["split"] = spec(params["split"])
     return params
+
+
+def candidate(value: Any) -> Any:
+    """One of a comparison: an algorithm by its name alone, or {"algorithm", "features", "name"}
+    with algorithm and features said as for a training.
+    """
+    if isinstance(value, str):
+        return {"algorithm": spec(value)}
+    said = dict(value)
+    if "algorithm" in said:
+        said["algorithm"] = spec(said["algorithm"])
+    if "features" in said:
+        said["features"] = specs(said["features"])
+    return said
 
 
 def chunks_of(items: Any, size: int) -> Any:

@@ -65,11 +65,45 @@ def test_a_split_takes_parameters(shell, command):
     assert json.loads(body)["params"]["split"] == split
 
 
+def test_candidates_are_read_with_features_parameters_and_name(shell):
+    given = ("--candidate", "ridge:features=maccs+erg,alpha=3,name=few", "--candidate", "svm")
+    more = ("--learning-curve", "0.5,0.75", "--matters", "0.1", "--metric", "mae")
+    assert shell.run("compare", "mols", *given, *more, "--dry-run").code == 0, shell.err
+    body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
+    params = json.loads(body)["params"]
+    assert params["candidates"] == [
+        {
+            "algorithm": {"name": "ridge", "params": {"alpha": 3}},
+            "features": [{"name": "maccs"}, {"name": "erg"}],
+            "name": "few",
+        },
+        {"algorithm": {"name": "svm", "params": {}}},
+    ]
+    assert params["learning_curve"] == [0.5, 0.75]
+    assert (params["practical_difference"], params["metrics"]) == (0.1, ["mae"])
+    assert "y_scrambling" not in params
+    assert shell.run("compare", "mols", *given, "--learning-curve", "half").code == 2
+    assert shell.run("compare", "mols", "--candidate", "ridge:alpha").code == 2
+
+
+def test_a_comparison_is_a_table_a_sentence_and_a_page(shell):
+    assert shell.run("data", "push", "mols.csv", "--target", "y").code == 0
+    given = ("--candidate", "ridge", "--candidate", "svm", "--target", "y")
+    assert shell.run("compare", "mols", *given).code == 0, shell.err
+    assert re.search(r"^ridge +\d\.\d+ ± \d\.\d+ +a", shell.out, re.MULTILINE)
+    assert "(mean or majority)" in shell.out
+    assert "25 folds" in shell.out
+    ((command, action, job, name),) = next_of(shell.out)
+    assert (command, action, name) == ("jobs", "download", "comparison.html")
+    assert shell.run("jobs", "artifacts", job).code == 0
+
+
 @pytest.mark.parametrize(
     "words",
     [
         ("train", "mols", "--target", "y", "--dry-run"),
         ("optimize", "mols", "--trials", "3", "--dry-run"),
+        ("compare", "mols", "--candidate", "ridge", "--dry-run"),
         ("evaluate", "mols", "--dry-run"),
         ("featurize", "mols", "--dry-run"),
         ("predict", "mols", "CCO", "--dry-run"),

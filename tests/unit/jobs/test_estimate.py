@@ -69,6 +69,19 @@ def test_trials_count_as_size():
     assert more["seconds"]["typical"] > 30
 
 
+def test_a_comparison_grows_with_candidates_repeats_and_permutations():
+    def comparison(seconds, names, **params):
+        candidates = [{"algorithm": {"name": name, "params": {}}} for name in names]
+        return past(1000, seconds, kind="compare", candidates=candidates, folds=5, **params)
+
+    history = [comparison(10, ("ridge", "svm"), repeats=1) for _ in range(3)]
+    more = asked(comparison(0, ("ridge", "svm"), repeats=5, y_scrambling=25))
+    found = estimate_from(more, history)
+    assert found["seconds"]["typical"] > 30, "ten times as many fits"
+    assert "with ridge and svm" in found["basis"]["how"]
+    assert estimate_from(asked(comparison(0, ("mlp",))), history)["seconds"] is None
+
+
 def test_jobs_that_were_not_measured_give_time_only():
     found = estimate_from(asked(past(10, 0)), [replace(past(10, 1), peak_memory_bytes=None)])
     assert found["seconds"] is not None

@@ -17,7 +17,7 @@ from retort._async.transport import AsyncTransport
 from retort.config import find_config
 from retort.curling import Curl
 from retort.inputs import as_inputs
-from retort.learning import divide, learn_params, spec
+from retort.learning import candidate, divide, learn_params, spec
 from retort.parts import Progress
 from retort.patience import Patience
 from retort.predictions import Predictions
@@ -109,6 +109,24 @@ class AsyncRetort:
         given = {**params, "target": target, "algorithm": algorithm}
         said, fields = divide(given if trials is None else {**given, "n_trials": trials})
         return await self.jobs.submit("optimize", learn_params(ref_of(dataset), said), **fields)
+
+    async def compare(
+        self,
+        dataset: Any,
+        candidates: Sequence[str | Mapping[str, Any]],
+        *,
+        target: str | Sequence[str] | None = None,
+        **params: Any,
+    ) -> AsyncJob:
+        """Score candidates on the same folds, and learn which differences are real.
+
+        `candidates`: algorithms by their names, or {"algorithm", "features", "name"}; `params`:
+        folds, repeats, metrics, practical_difference, y_scrambling, learning_curve, features,
+        split, task, seed, device, and the job's labels, ...
+        """
+        chosen = [candidate(one) for one in candidates]
+        said, fields = divide({**params, "target": target, "candidates": chosen})
+        return await self.jobs.submit("compare", learn_params(ref_of(dataset), said), **fields)
 
     async def evaluate(self, model: Any, dataset: Any = None, **params: Any) -> AsyncJob:
         """Measure a model on its own test rows, or on another data set (`part`: test, all)."""

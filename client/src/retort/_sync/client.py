@@ -18,7 +18,7 @@ from retort._sync.transport import Transport
 from retort.config import find_config
 from retort.curling import Curl
 from retort.inputs import as_inputs
-from retort.learning import divide, learn_params, spec
+from retort.learning import candidate, divide, learn_params, spec
 from retort.parts import Progress
 from retort.patience import Patience
 from retort.predictions import Predictions
@@ -108,6 +108,24 @@ class Retort:
         given = {**params, "target": target, "algorithm": algorithm}
         said, fields = divide(given if trials is None else {**given, "n_trials": trials})
         return self.jobs.submit("optimize", learn_params(ref_of(dataset), said), **fields)
+
+    def compare(
+        self,
+        dataset: Any,
+        candidates: Sequence[str | Mapping[str, Any]],
+        *,
+        target: str | Sequence[str] | None = None,
+        **params: Any,
+    ) -> Job:
+        """Score candidates on the same folds, and learn which differences are real.
+
+        `candidates`: algorithms by their names, or {"algorithm", "features", "name"}; `params`:
+        folds, repeats, metrics, practical_difference, y_scrambling, learning_curve, features,
+        split, task, seed, device, and the job's labels, ...
+        """
+        chosen = [candidate(one) for one in candidates]
+        said, fields = divide({**params, "target": target, "candidates": chosen})
+        return self.jobs.submit("compare", learn_params(ref_of(dataset), said), **fields)
 
     def evaluate(self, model: Any, dataset: Any = None, **params: Any) -> Job:
         """Measure a model on its own test rows, or on another data set (`part`: test, all)."""

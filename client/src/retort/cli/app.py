@@ -4,6 +4,7 @@ import typer
 
 from retort.cli import (
     cluster,
+    compare,
     data,
     doctor,
     files,
@@ -21,7 +22,7 @@ _HELP = """Retort: molecular machine learning as jobs.
 Begin with: retort data push FILE, retort train DATA --target COLUMN, retort predict MODEL "CCO"."""
 
 app = typer.Typer(no_args_is_help=True, help=_HELP, pretty_exceptions_enable=False)
-for module in (cluster, doctor, learn, predict, reference):
+for module in (cluster, doctor, learn, compare, predict, reference):
     app.add_typer(module.app)
 for name, group in (
     ("data", data.app),
