@@ -135,6 +135,12 @@ class Unauthorized(RetortError):
     code = "unauthorized"
 
 
+class LeakFound(InvalidInput):
+    """The leak audit found what the request refuses, or work was about to cause it."""
+
+    code: ClassVar[str] = "leak_found"
+
+
 class Conflict(RetortError):
     code = "conflict"
 

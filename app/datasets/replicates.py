@@ -99,7 +99,7 @@ def replicates_of(dataset: Dataset, target: str, *, numeric: bool) -> Replicated
     """
     if dataset.kind != "molecule":
         return None
-    merged = _merged(dataset, target, "std" if numeric else "agreement")
+    merged = merged_spreads(dataset, target, numeric=numeric)
     kept = _kept_apart(dataset, target, numeric=numeric)
     n = np.array([*merged.column("n").to_pylist(), *(k[0] for k in kept)], dtype=np.int64)
     if not len(n):
@@ -111,7 +111,9 @@ def replicates_of(dataset: Dataset, target: str, *, numeric: bool) -> Replicated
     return Replicated(n=n, spread=spread, values_of_row=values_of_row)
 
 
-def _merged(dataset: Dataset, target: str, spread: str) -> pa.Table:
+def merged_spreads(dataset: Dataset, target: str, *, numeric: bool) -> pa.Table:
+    """`row` (as in clean.parquet), `n`, `spread` (std or agreement) of merged rows."""
+    spread = "std" if numeric else "agreement"
     storage, key = dataset.resources.storage, f"{dataset.folder_key}/{FILE}"
     known = storage.exists(key)
     table: Any = pq.read_table(storage.local_path(key)) if known else Spreads().table()

@@ -18,6 +18,8 @@ class FittedFeatures:
 
     feature_set: FeatureSet
     fitted: tuple[FittedColumns, ...]
+    #: of the rows that it was learned from, for the leak audit; "" when nobody said
+    rows_hash: str = ""
 
     @classmethod
     def fit(

@@ -1,14 +1,15 @@
 """A data set ready to learn from: labels, split, and what features are made of."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.algorithms.base import Examples
-from app.core.errors import FieldError, InvalidInput
+from app.core.errors import FieldError, InvalidInput, LeakFound
+from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.core.work import WorkContext
 from app.datasets.records import Dataset, load_dataset
@@ -53,7 +54,8 @@ class LabelledRows:
 
     def fit_features(self, rows: Indices) -> FittedFeatures:
         """Learned from these rows, which must be training rows."""
-        return FittedFeatures.fit(self.feature_set, self.columns, self._cells(rows))
+        features = FittedFeatures.fit(self.feature_set, self.columns, self._cells(rows))
+        return replace(features, rows_hash=rows_hash(rows))
 
     def matrix(self, features: FittedFeatures, rows: Indices) -> NDArray[Any]:
         """(len(rows), features.width)."""
@@ -71,6 +73,24 @@ class Material(LabelledRows):
     """With the rows told apart that train, validate and test."""
 
     split: StoredSplit
+
+    @property
+    def learned(self) -> Indices:
+        """Train and validation rows: all that may be learned from."""
+        split = self.split.split
+        return np.sort(np.concatenate([split.train, split.validation]))
+
+    def fit_features(self, rows: Indices) -> FittedFeatures:
+        """Learned from these rows. Raises LeakFound when one of them is a test row."""
+        leaked = np.intersect1d(rows, self.split.split.test)
+        if len(leaked):
+            raise LeakFound(f"features must not be learned from test rows ({len(leaked)} of them)")
+        return super().fit_features(rows)
+
+
+def rows_hash(rows: Indices) -> str:
+    """Equal for equal sets of rows."""
+    return content_key(np.sort(rows).tolist())
 
 
 def prepare(resources: Resources, context: WorkContext, spec: LearnSpec) -> Material:

@@ -27,6 +27,9 @@ class LearnSpec(RequestModel):
     #: featurizers, or a recipe; left out: `maplight` for molecules, `columns` for a table
     features: tuple[PluginSpec, ...] = Field(default=(), max_length=8)
     split: SplitSpec = SplitSpec()
+    #: what becomes of leaks that the audit is sure of (its findings of severity `error`): named in
+    #: the metrics, or the training fails
+    leaks: Literal["report", "refuse"] = "report"
     #: seed of the algorithm
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     #: auto: a gpu algorithm waits for a gpu worker only when one is alive

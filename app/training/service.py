@@ -24,6 +24,7 @@ from app.training.evaluating import (
     headline,
     mean_over_targets,
 )
+from app.training.leaks.audit import audited
 from app.training.material import Material, prepare, tell
 from app.training.noise import noise_ceiling
 from app.training.params import TrainParams
@@ -40,6 +41,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     context.raise_if_cancelled()
     tell(context, "fit", algorithm.name)
     features = material.fit_features(material.usable(material.split.split.train))
+    found = audited(material, features, context, refuse=params.leaks == "refuse")
     fitted = _fit(resources, context, params, material, features, algorithm)
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
@@ -48,6 +50,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
         params,
         material,
         ModelBundle.new(_manifest(params, material, features, algorithm, fitted), fitted),
+        found,
     )
     tell(context, "save", headline(task, metrics))
     model_id = new_id()
@@ -152,8 +155,9 @@ def _evaluate(
     params: TrainParams,
     material: Material,
     bundle: ModelBundle,
+    found: dict[str, Any],
 ) -> tuple[ModelBundle, dict[str, Any], dict[str, bytes]]:
-    """The bundle, calibrated; its metrics; and the files beside the weights."""
+    """The bundle, calibrated; its metrics, with what was `found` before; the files beside it."""
     task, y, split = material.labels.task, material.labels.y, material.split.split
     rows = {
         "validation": material.usable(split.validation),
@@ -178,6 +182,7 @@ def _evaluate(
         ),
         "mean": mean_over_targets(per_target),
         "n": {"train": len(train), **{part: len(r) for part, r in rows.items()}},
+        **found,
     }
     metrics["report"] = target_reports(task, test_y, predicted["test"])
     metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])

@@ -124,7 +124,7 @@ def _input(
     return SplitInput(
         smiles=[dataset.smiles[row] for row in rows] if dataset.smiles else [],
         y=y[rows],
-        column=_column(dataset, splitter.params, rows),
+        column=column_cells(dataset, getattr(splitter.params, "column", None), rows),
     )
 
 
@@ -133,9 +133,8 @@ def _of(rows: Indices, local: Split) -> Split:
     return Split(train=rows[local.train], validation=rows[local.validation], test=rows[local.test])
 
 
-def _column(dataset: Dataset, params: Any, rows: NDArray[np.int64]) -> list[Value] | None:
-    """The cells of the column that the splitter asks for, read by the column's type."""
-    name = getattr(params, "column", None)
+def column_cells(dataset: Dataset, name: str | None, rows: NDArray[np.int64]) -> list[Value] | None:
+    """The cells of a column, read by its type; None when the data set did not keep it."""
     column = next((one for one in dataset.columns if one["name"] == name), None)
     if column is None or stored_name(column["name"]) not in dataset.table.column_names:
         return None

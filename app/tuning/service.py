@@ -17,6 +17,7 @@ from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
 from app.resources import Resources
 from app.training import service as training
+from app.training.leaks.audit import audited
 from app.training.material import Material, prepare
 from app.training.params import TrainParams
 from app.tuning.cross_validation import cross_validate, folds
@@ -31,6 +32,9 @@ def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> 
     algorithm's defaults waiting as its first trial.
     """
     material = prepare(resources, context, params)
+    if params.leaks == "refuse":  # before the trials, not after them
+        features = material.fit_features(material.usable(material.learned))
+        audited(material, features, context, refuse=True)
     metric = _metric(params, material.labels.task.type)
     algorithm = _algorithm(params, {}, material.labels.task.type)
     direction = metric.direction

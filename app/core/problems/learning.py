@@ -103,6 +103,17 @@ PROBLEMS = (
         remedy="Use the random or stratified split.",
     ),
     ProblemType(
+        code="leak_found",
+        title="The leak audit found what the request refuses",
+        category="invalid",
+        cause="Test rows are not new to the model (the same structure or row is learned from), or "
+        "a feature column says what the target is, so the test metrics would flatter the model; "
+        'the request says `"leaks": "refuse"`.',
+        remedy='Do what the detail says for each finding, or send `"leaks": "report"` to train '
+        "all the same and find it in the metrics.",
+        example='{"dataset": "esol", "leaks": "refuse"}',
+    ),
+    ProblemType(
         code="too_few_groups",
         title="There are too few groups to split by",
         category="invalid",

@@ -300,11 +300,11 @@ class UnusableFeatures(InvalidRequest):
 
 
 class UnusableSplit(InvalidRequest):
-    """Too few rows or groups for the split that was asked for."""
+    """Too few rows or groups for the split that was asked for, or it leaks."""
 
     codes = (
         *("too_few_rows", "too_few_scaffolds", "too_few_groups", "too_few_folds"),
-        *("bad_split_column", "too_many_to_cluster"),
+        *("bad_split_column", "too_many_to_cluster", "leak_found"),
     )
 
 

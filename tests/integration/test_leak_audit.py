@@ -1,0 +1,182 @@
+"""The leak audit of a training, from the file to the stored metrics: planted leaks in ESOL and in
+the Telco table."""
+
+import csv
+import io
+from dataclasses import replace
+
+import numpy as np
+import orjson
+import pytest
+
+from app.core.errors import LeakFound
+from app.core.work import SilentContext
+from app.training import service as training
+from app.training.leaks.audit import audit
+from app.training.material import prepare
+from app.training.params import SplitSpec, TrainParams
+from app.tuning import service as tuning
+from app.tuning.params import OptimizeParams
+from tests.support.datasets import PROJECT, ingested
+from tests.support.molecules import ESOL_TARGET, rows_of
+
+pytestmark = pytest.mark.req("goal-27")
+
+QUICK = {"algorithm": {"name": "ridge"}, "features": ({"name": "maccs"},), "bootstrap": 0}
+TABLE = {"algorithm": {"name": "logistic_regression"}, "bootstrap": 0}
+
+
+def written(rows):
+    stream = io.StringIO()
+    writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
+    writer.writeheader()
+    writer.writerows(rows)
+    return stream.getvalue()
+
+
+def esol(n=200):
+    keep = ("Compound ID", "smiles", ESOL_TARGET)
+    return [{name: row[name] for name in keep} for row in rows_of("esol.csv")[:n]]
+
+
+def telco(n=600, **more):
+    return [
+        row | {name: make(row) for name, make in more.items()}
+        for row in rows_of("telco_churn.csv")[:n]
+    ]
+
+
+def data_set(resources, rows, **options):
+    return ingested(resources, written(rows), name="d", **options)[0]
+
+
+def train(resources, dataset_id, **options):
+    context = SilentContext(project_id=PROJECT)
+    params = TrainParams(dataset="d", dataset_id=dataset_id, **options)
+    outcome = training.run(resources, context, params)
+    key = f"models/{outcome.result['model_id']}/metrics.json"
+    stored = orjson.loads(resources.storage.read(key))
+    assert stored["leaks"] == outcome.result["metrics"]["leaks"]
+    return stored, context.warnings
+
+
+def found(metrics):
+    return {finding["code"]: finding for finding in metrics["leaks"]["findings"]}
+
+
+def errors(metrics):
+    return [f["code"] for f in metrics["leaks"]["findings"] if f["severity"] == "error"]
+
+
+def test_clean_molecules_have_no_error_and_a_similarity(resources):
+    metrics, warnings = train(resources, data_set(resources, esol()), **QUICK)
+    assert errors(metrics) == []
+    assert {"same_structure", "conflicting_replicates", "fitted_outside"} <= set(
+        metrics["leaks"]["checked"]
+    )
+    assert 0 < metrics["similarity"]["p05"] <= metrics["similarity"]["median"] <= 1
+    assert not warnings
+
+
+def test_replicates_that_were_not_merged_are_found_and_can_be_refused(resources):
+    rows = esol()
+    # each of the first 60 molecules again, written in another way: with a counter ion
+    again = [row | {"Compound ID": f"again {n}"} for n, row in enumerate(rows[:60])]
+    again = [row | {"smiles": row["smiles"] + ".Cl"} for row in again]
+    dataset_id = data_set(
+        resources, [*rows, *again], roles={ESOL_TARGET: "target"}, duplicates="keep_all"
+    )
+    metrics, warnings = train(resources, dataset_id, **QUICK)
+    leak = found(metrics)["same_structure"]
+    assert leak["severity"] == "error"
+    assert 0 < leak["count"] <= metrics["n"]["test"]
+    assert found(metrics)["replicates_not_merged"]["count"] >= 60
+    assert f"{leak['count']} test row" in dict(warnings)["leak_found"]
+    with pytest.raises(LeakFound, match="same_structure") as refused:
+        train(resources, dataset_id, **QUICK, leaks="refuse")
+    problem = refused.value.problem()
+    assert problem["code"] == "leak_found"
+    assert str(leak["rows"][0]) in problem["detail"]
+    assert "merge" in problem["remedy"]
+    # merged, nothing is left of it
+    merged = data_set(resources, [*rows, *again], roles={ESOL_TARGET: "target"})
+    metrics, _ = train(resources, merged, **QUICK, leaks="refuse")
+    assert "same_structure" not in found(metrics)
+
+
+@pytest.mark.parametrize("rule", ["merge", "keep_all"])
+def test_replicates_that_contradict_each_other_are_named(resources, rule):
+    rows = esol()
+    wrong = [
+        row | {"Compound ID": f"wrong {n}", ESOL_TARGET: str(float(row[ESOL_TARGET]) + 5)}
+        for n, row in enumerate(rows[10:14])
+    ]
+    dataset_id = data_set(resources, [*rows, *wrong], duplicates=rule)
+    metrics, _ = train(resources, dataset_id, **QUICK)
+    conflict = found(metrics)["conflicting_replicates"]
+    # rows 11 to 14 of the file, and where they are apart their contradiction at its end
+    assert set(range(11, 15)) <= set(conflict["rows"])
+    assert conflict["count"] == (4 if rule == "merge" else 8)
+    assert "4 compounds have" in conflict["detail"]
+
+
+def test_a_column_made_of_the_target_is_found_and_refused(resources):
+    rows = telco(**{"Exit survey": lambda row: "sent" if row["Churn"] == "Yes" else "none sent"})
+    dataset_id = data_set(resources, rows, roles={"Churn": "target"})
+    metrics, warnings = train(resources, dataset_id, **TABLE)
+    assert errors(metrics) == ["target_column"]
+    assert "'Exit survey'" in found(metrics)["target_column"]["detail"]
+    assert "Exit survey" in dict(warnings)["leak_found"]
+    with pytest.raises(LeakFound, match="Exit survey"):
+        train(resources, dataset_id, **TABLE, leaks="refuse")
+    params = OptimizeParams(
+        dataset="d", dataset_id=dataset_id, algorithm="logistic_regression", leaks="refuse"
+    )
+    with pytest.raises(LeakFound, match="Exit survey"):
+        tuning.plan(resources, SilentContext(project_id=PROJECT), params)
+
+
+def test_a_clean_table_has_no_error(resources):
+    metrics, _ = train(resources, data_set(resources, telco()), **TABLE)
+    assert errors(metrics) == []
+    assert "similarity" not in metrics
+    assert {"target_column", "same_features", "fitted_outside"} <= set(metrics["leaks"]["checked"])
+
+
+def test_a_group_on_both_sides_is_named_unless_the_split_keeps_it_apart(resources):
+    rows = telco()
+    for n, row in enumerate(rows):
+        row["shop"] = f"shop {n % 20}"
+    dataset_id = data_set(resources, rows, roles={"Churn": "target", "shop": "split"})
+    metrics, _ = train(resources, dataset_id, **TABLE)
+    assert found(metrics)["group_on_both_sides"]["count"] == metrics["n"]["test"]
+    split = SplitSpec(name="group", params={"column": "shop"})
+    metrics, _ = train(resources, dataset_id, **TABLE, split=split, leaks="refuse")
+    assert "group_on_both_sides" not in found(metrics)
+
+
+# ---- what was learned of features
+
+
+@pytest.fixture
+def material(resources):
+    params = TrainParams(dataset="d", dataset_id=data_set(resources, telco()), **TABLE)
+    return prepare(resources, SilentContext(project_id=PROJECT), params)
+
+
+def test_features_cannot_be_learned_from_test_rows(material):
+    split = material.split.split
+    with pytest.raises(LeakFound, match="test rows"):
+        material.fit_features(np.concatenate([split.train, split.test[:1]]))
+
+
+def test_features_that_were_learned_elsewhere_are_found(material):
+    split = material.split.split
+    for rows in (split.train, material.learned):
+        assert audit(material, material.fit_features(rows))["findings"] == []
+    some = material.fit_features(split.train[:300])
+    # neither the rows themselves, nor what they claim to be
+    for features in (some, replace(some, rows_hash=material.fit_features(split.train).rows_hash)):
+        (finding,) = audit(material, features)["findings"]
+        assert finding["code"] == "fitted_outside"
+        assert finding["severity"] == "error"
