@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 import orjson
+from sqlalchemy.orm import Session
 
 from app.algorithms.base import Algorithm, FitContext, algorithms
 from app.comparison import folds as fold_store
@@ -26,6 +27,7 @@ from app.metrics.base import Metric, metrics
 from app.resources import Resources
 from app.storage import keys
 from app.training.examples import read_labels
+from app.training.folds import store_folds
 from app.training.material import LabelledRows, prepare_rows
 
 _MAX_CHUNKS = 200
@@ -96,10 +98,17 @@ def finalize(
         answers=answers,
     )
     found = compared(comparison)
+    cited = store_folds(resources.storage, dataset, params.split, folds)
+    found["folds_hash"] = cited.hash
     for finding in found["findings"]:
         context.warn(finding["code"], finding["detail"])
     files = write_artifacts(resources.storage, context, comparison, found)
     scored = sum(answer.scores is not None for answer in answers)
+
+    def commit(session: Session) -> dict[str, Any]:
+        session.add_all(files)
+        return {"folds_id": str(cited.record(session))}
+
     return Outcome(
         result=_result(found, params, answers),
         counts={
@@ -107,7 +116,7 @@ def finalize(
             "trials_ok": scored,
             "trials_failed": len(fits) - scored,
         },
-        commit=lambda session: session.add_all(files),
+        commit=commit,
     )
 
 

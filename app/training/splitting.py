@@ -46,29 +46,42 @@ class StoredSplit:
 
     def record(self, session: Session, *, tested: bool) -> UUID:
         """Insert the row, or find it; count the use of its test rows."""
-        session.execute(
-            insert(SplitRow)
-            .values(
-                id=new_id(),
-                dataset_id=self.dataset_id,
-                splitter=self.spec.name,
-                params=dict(self.spec.params),
-                seed=self.spec.seed,
-                params_hash=self.params_hash,
-                hash=self.split.hash,
-                storage_key=self.storage_key,
-                sizes=self.sizes,
-            )
-            .on_conflict_do_nothing(index_elements=["dataset_id", "params_hash"])
+        return record_split(
+            session,
+            {
+                "dataset_id": self.dataset_id,
+                "splitter": self.spec.name,
+                "params": dict(self.spec.params),
+                "seed": self.spec.seed,
+                "params_hash": self.params_hash,
+                "hash": self.split.hash,
+                "storage_key": self.storage_key,
+                "sizes": self.sizes,
+            },
+            tested=tested,
         )
-        row = session.scalars(
-            select(SplitRow)
-            .where(SplitRow.dataset_id == self.dataset_id, SplitRow.params_hash == self.params_hash)
-            .with_for_update()
-        ).one()
-        row.test_uses += int(tested)
-        session.flush()
-        return row.id
+
+
+def record_split(session: Session, values: dict[str, Any], *, tested: bool) -> UUID:
+    """The id of the row of `splits` with these `dataset_id` and `params_hash`, inserted if needed;
+    `tested` counts one more use of its test rows.
+    """
+    session.execute(
+        insert(SplitRow)
+        .values(id=new_id(), **values)
+        .on_conflict_do_nothing(index_elements=["dataset_id", "params_hash"])
+    )
+    row = session.scalars(
+        select(SplitRow)
+        .where(
+            SplitRow.dataset_id == values["dataset_id"],
+            SplitRow.params_hash == values["params_hash"],
+        )
+        .with_for_update()
+    ).one()
+    row.test_uses += int(tested)
+    session.flush()
+    return row.id
 
 
 def split_dataset(

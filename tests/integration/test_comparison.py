@@ -14,7 +14,9 @@ from app.comparison import service as comparison
 from app.comparison.params import CompareParams
 from app.core.errors import InvalidInput
 from app.core.work import SilentContext
+from app.db.datasets import SplitRow
 from app.db.files import FileRow
+from app.training.folds import folds_hash, read_folds
 from tests.support.datasets import PROJECT, ingested, job_context
 from tests.support.inprocess import run_fan_out
 from tests.support.molecules import DATA, ESOL_TARGET
@@ -48,7 +50,7 @@ class Compared:
         self.resources = resources
         self.outcome = run_fan_out(comparison, resources, self.context, self.params, fail=fail)
         with resources.database.session() as session:
-            self.outcome.commit(session)
+            self.cited = self.outcome.commit(session)
         self.found = orjson.loads(self.read("comparison.json"))
 
     def read(self, name):
@@ -233,3 +235,22 @@ def test_a_cancel_is_noticed_between_fits(resources):
     context.cancel = JobCancelled("stop")
     with pytest.raises(JobCancelled):
         comparison.run_chunk(resources, context, params, plan.chunks[0])
+
+
+@pytest.mark.req("goal-28")
+def test_its_folds_are_stored_with_the_data_set_and_cited(resources):
+    dataset_id = table(resources)
+    split = {"name": "random", "seed": 3}
+    first, second = (
+        Compared(resources, dataset_id, [RIDGE], folds=4, repeats=2, split=split) for _ in range(2)
+    )
+    with resources.database.session() as session:
+        (row,) = session.query(SplitRow).filter_by(dataset_id=dataset_id).all()
+    assert first.cited == second.cited == {"folds_id": str(row.id)}
+    assert first.found["folds_hash"] == first.outcome.result["folds_hash"] == row.hash
+    assert row.sizes == {"folds": 4, "repeats": 2, "rows": 120}
+    assert (row.splitter, row.seed, row.test_uses) == ("random", 3, 0)
+    repeats = read_folds(resources.storage.read(row.storage_key))
+    for folds in repeats:
+        assert sorted(place for fold in folds for place in fold.test) == list(range(120))
+    assert folds_hash(repeats) == row.hash

@@ -10,6 +10,8 @@ from app.chem.scaffold import murcko_scaffold
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.datasets.records import Dataset
+from app.storage.memory import MemoryStorage
+from app.training.folds import read_folds, store_folds
 from app.training.params import SplitSpec
 from app.training.splitting import fold_dataset
 from tests.support.molecules import ESOL_TARGET, rows_of, standardized_esol
@@ -112,3 +114,30 @@ def test_a_cell_that_cannot_be_read_names_its_row():
     spec = SplitSpec(name="time", params={"column": "when"})
     with pytest.raises(InvalidInput, match="row 3"):
         fold_dataset(dataset, spec, np.zeros((4, 1)), np.arange(4), seed=0, n=2)
+
+
+# ---- folds as stored objects
+
+
+@pytest.mark.parametrize("name", ["random", "scaffold", "time"])
+def test_stored_folds_are_read_as_they_were(name, esol, y):
+    column = {"name": "when", "role": "split", "type": "number"}
+    years = [str(1990 + row % 20) for row in range(400)]
+    dataset = dataset_of([column], {"smiles": esol.smiles, "when": years})
+    spec = SplitSpec(name=name, params={"column": "when"} if name == "time" else {}, seed=4)
+    repeats = [
+        fold_dataset(dataset, spec, y, np.arange(400), seed=4 + repeat, n=5) for repeat in range(2)
+    ]
+    storage = MemoryStorage()
+    stored = store_folds(storage, dataset, spec, repeats)
+    read = read_folds(storage.read(stored.storage_key))
+    assert [[f.hash for f in folds] for folds in read] == [
+        [f.hash for f in folds] for folds in repeats
+    ]
+    assert stored.sizes == {"folds": 5, "repeats": 2, "rows": 370}
+    again = store_folds(storage, dataset, spec, repeats)
+    assert (again.hash, again.storage_key) == (stored.hash, stored.storage_key)
+    fewer = store_folds(storage, dataset, spec, repeats[:1])
+    other = store_folds(storage, dataset, SplitSpec(name=name, params=spec.params, seed=5), repeats)
+    assert len({stored.storage_key, fewer.storage_key, other.storage_key}) == 3
+    assert stored.hash == other.hash != fewer.hash
