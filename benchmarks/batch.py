@@ -43,7 +43,7 @@ def _predict(job: tuple[str, str, list[str], str]) -> None:
     tables = []
     for start in range(0, len(smiles), _STEP):
         found = bundle.predict(smiles[start : start + _STEP])
-        tables.append(pa.table(answer_columns(bundle.manifest, found)))
+        tables.append(pa.table(answer_columns(bundle, found)))
     pq.write_table(pa.concat_tables(tables), target, compression="zstd")
 
 

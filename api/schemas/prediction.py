@@ -12,8 +12,34 @@ class ModelName(BaseModel):
     number: int
 
 
+class NearestRow(BaseModel):
+    """A row that the model learned from."""
+
+    #: in the file of the model's data set
+    row: int
+    smiles: str | None
+    #: 0 to 1: Tanimoto of Morgan bits (radius 2, 2048); of table rows 1 / (1 + scaled distance)
+    similarity: float
+    #: by target: the number, or the class
+    measured: dict[str, float | str]
+
+
+class Domain(BaseModel):
+    """Whether the model learned from anything like it."""
+
+    #: similar enough to a training row and not too far from their centre
+    inside: bool
+    #: to the nearest training row
+    similarity: float
+    #: distance from the centre of the training rows (Williams plot)
+    leverage: float
+    nearest: list[NearestRow]
+
+
 class PredictionItem(BaseModel):
-    """`targets[name]`: value, unit, interval, level, std; for classes class, probabilities."""
+    """`targets[name]`: value, unit, interval, level, std, confidence; for classes value (its
+    probability), class, probabilities, confidence.
+    """
 
     id: str | None
     #: as it was sent: SMILES, or the values of a row
@@ -24,6 +50,8 @@ class PredictionItem(BaseModel):
     #: what was put in for missing or unknown values of a row
     notes: list[str]
     targets: dict[str, dict[str, Any]]
+    #: null where there is no prediction
+    domain: Domain | None = None
 
 
 class PredictionsAnswer(BaseModel):

@@ -112,6 +112,14 @@ class Algorithm(Plugin):
     #: set at construction where it depends on the parameters
     needs_validation: bool = False
 
+    @property
+    def weighs_classes(self) -> bool:
+        """Whether its parameters ask for rare classes to weigh more: then its own decisions stand,
+        not those of calibrated probabilities, which would undo that.
+        """
+        params = self.params
+        return bool(getattr(params, "balanced", False) or getattr(params, "class_weight", None))
+
     @abstractmethod
     def fit(
         self,

@@ -1,8 +1,8 @@
-"""What was trained, as one thing: features, fitted model, calibration, manifest. Needs no database.
+"""What was trained, as one thing: features, fitted model, assessor, manifest. Needs no database.
 
-Stored under models/<id>/: weights/... by the algorithm's own safe formats, manifest.json last. The
-manifest holds the SHA-256 of every file, the database row the manifest's own: an altered byte
-anywhere is refused.
+Stored under models/<id>/: weights/... by the algorithm's own safe formats, assessment/... likewise,
+manifest.json last. The manifest holds the SHA-256 of every file, the database row the manifest's
+own: an altered byte anywhere is refused.
 """
 
 import platform
@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import metadata
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Any, Self
 from uuid import UUID
 
 import numpy as np
@@ -24,28 +24,20 @@ from app.core.hashing import sha256_of_file
 from app.core.requests import PluginSpec
 from app.features.cells import Value, cell_arrays
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.features.fingerprints import fingerprints
 from app.features.fitted import FittedFeatures
 from app.featurizers.base import Cells, featurizers
 from app.storage import Storage, keys
+from app.uncertainty.assessor import Assessment, Assessor
 
 #: values by the names of the manifest's columns, or the reason why they cannot be read
 Row = Mapping[str, Value] | str
 
+#: folders of a stored model that are needed to predict
+_LOADED = ("weights/", "assessment/")
 _LIBRARIES = ("rdkit", "numpy", "scikit-learn", "lightgbm", "catboost", "torch")
 #: not on every system
 _OPTIONAL = ("xgboost-cpu",)
-
-
-class Calibration(BaseModel):
-    """How wide an interval is: half widths per target, in its unit (split conformal)."""
-
-    model_config = ConfigDict(frozen=True)
-
-    method: Literal["split_conformal"] = "split_conformal"
-    level: float = 0.9
-    half_width: dict[str, float | None]
-    #: validation rows that it was measured on
-    n: int
 
 
 class BundleManifest(BaseModel):
@@ -68,7 +60,8 @@ class BundleManifest(BaseModel):
     #: what column featurizers learned from the training rows
     column_state: tuple[Any, ...] = ()
     feature_set_key: str
-    calibration: Calibration | None = None
+    #: how intervals and probabilities were calibrated: {"method", "level", "n": {target: rows}}
+    calibration: dict[str, Any] | None = None
     dataset: dict[str, Any]
     split: dict[str, Any]
     seed: int
@@ -107,9 +100,8 @@ class BundlePredictions:
     #: rows of `predictions` belong to these inputs
     rows: NDArray[np.int64]
     predictions: Predictions
-    #: (len(rows), targets) interval bounds; None without calibration
-    lower: NDArray[np.float64] | None = None
-    upper: NDArray[np.float64] | None = None
+    #: of those rows; None for a model of an earlier version
+    assessment: Assessment | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,11 +109,14 @@ class ModelBundle:
     manifest: BundleManifest
     fitted: FittedModel
     features: FittedFeatures = field(repr=False)
+    assessor: Assessor | None = field(default=None, repr=False)
 
     @classmethod
-    def new(cls, manifest: BundleManifest, fitted: FittedModel) -> Self:
+    def new(
+        cls, manifest: BundleManifest, fitted: FittedModel, assessor: Assessor | None = None
+    ) -> Self:
         features = FittedFeatures.load(FeatureSet(manifest.features), manifest.column_state)
-        return cls(manifest=manifest, fitted=fitted, features=features)
+        return cls(manifest=manifest, fitted=fitted, features=features, assessor=assessor)
 
     @property
     def needs_structures(self) -> bool:
@@ -137,6 +132,9 @@ class ModelBundle:
             folder = Path(name)
             (folder / "weights").mkdir()
             self.fitted.save(folder / "weights")
+            if self.assessor is not None:
+                (folder / "assessment").mkdir()
+                self.assessor.save(folder / "assessment")
             for path, data in (extra or {}).items():
                 (folder / path).write_bytes(data)
             files = {}
@@ -163,13 +161,15 @@ class ModelBundle:
         with tempfile.TemporaryDirectory(prefix="retort-model-") as name:
             folder = Path(name)
             for relative, expected in manifest.files.items():
-                if relative.startswith("weights/"):
+                if relative.startswith(_LOADED):
                     content = storage.read(f"{folder_key}/{relative}")
                     if _sha256(content) != expected:
                         raise _altered(relative)
                     _below(folder, relative).write_bytes(content)
-            fitted = algorithms.get(manifest.algorithm).load(folder, manifest.learning_task)
-        bundle = cls.new(manifest, fitted)
+            task, assessment = manifest.learning_task, folder / "assessment"
+            fitted = algorithms.get(manifest.algorithm).load(folder / "weights", task)
+            assessor = Assessor.load(assessment, task) if assessment.exists() else None
+        bundle = cls.new(manifest, fitted, assessor)
         if bundle.features.feature_set.key != manifest.feature_set_key:
             raise InvalidInput(
                 "the model's features are computed differently by this version of the product",
@@ -221,8 +221,11 @@ class ModelBundle:
         for place, why in features.errors.items():
             reasons[good[place]] = why
         kept = [place for place in range(len(good)) if place not in features.errors]
+        mols = [structures[good[place]] for place in kept]
+        bits = fingerprints([mol.smiles for mol in mols], [mol.mol for mol in mols])
         return self._predicted(
             features.matrix[kept],
+            bits,
             [good[place] for place in kept],
             given,
             canonical=[None if isinstance(s, str) else s.smiles for s in structures],
@@ -236,23 +239,31 @@ class ModelBundle:
         reasons: list[str | None] = [row if isinstance(row, str) else None for row in rows]
         good = [number for number, row in enumerate(rows) if not isinstance(row, str)]
         molecular = np.empty((len(good), 0), dtype=np.float32)
-        return self._predicted(molecular, good, rows, canonical=[None] * len(rows), reasons=reasons)
+        return self._predicted(
+            molecular, None, good, rows, canonical=[None] * len(rows), reasons=reasons
+        )
 
     def _predicted(
-        self, molecular: NDArray[Any], rows: Sequence[int], given: Sequence[Row], **told: Any
+        self,
+        molecular: NDArray[Any],
+        bits: NDArray[np.uint8] | None,
+        rows: Sequence[int],
+        given: Sequence[Row],
+        **told: Any,
     ) -> BundlePredictions:
-        """`molecular`: features of the molecules of `rows`; `given`: of every input its columns."""
+        """`molecular`: features of the molecules of `rows`, `bits` their fingerprints; `given`: of
+        every input its columns.
+        """
         cells = self._cells([given[row] for row in rows])
         notes: list[list[str]] = [[] for _ in given]
         for row, found in zip(rows, self.features.notes(cells, len(rows)), strict=True):
             notes[row] = found
-        predictions = self.predict_matrix(self.features.matrix(molecular, cells))
-        lower, upper = self.interval(predictions)
+        X = self.features.matrix(molecular, cells)
+        predictions = self.predict_matrix(X)
         return BundlePredictions(
             rows=np.asarray(rows, dtype=np.int64),
             predictions=predictions,
-            lower=lower,
-            upper=upper,
+            assessment=self.assess(X, X if bits is None else bits, predictions),
             notes=notes,
             **told,
         )
@@ -270,27 +281,27 @@ class ModelBundle:
             self.manifest.columns, {name: [row[name] for row in rows] for name in names}
         )
 
+    def assess(
+        self, X: NDArray[Any], keys: NDArray[Any], predictions: Predictions
+    ) -> Assessment | None:
+        """What is said about these predictions for X; `keys` as in `ReferenceRows`."""
+        if self.assessor is None:
+            return None
+        return self.assessor.assess(X, keys, predictions)
+
     def predict_matrix(self, X: NDArray[Any]) -> Predictions:
-        """(n, width) features in; an empty batch is answered without asking the estimator."""
+        """(n, width) features in, calibrated probabilities out; an empty batch is answered without
+        asking the estimator.
+        """
         if len(X):
-            return self.fitted.predict(X)
+            found = self.fitted.predict(X)
+            return found if self.assessor is None else self.assessor.calibrated(found)
         task = self.manifest.learning_task
         shape = (0, len(task.targets))
         if not task.is_classification:
             return Predictions(values=np.empty(shape))
         empty = [np.empty((0, len(classes))) for classes in task.classes]
         return Predictions(values=np.empty(shape), probabilities=empty)
-
-    def interval(
-        self, predictions: Predictions
-    ) -> tuple[NDArray[np.float64] | None, NDArray[np.float64] | None]:
-        """Bounds of the calibrated interval; NaN for a target without one."""
-        calibration = self.manifest.calibration
-        if calibration is None:
-            return None, None
-        widths = [calibration.half_width.get(t) for t in self.manifest.targets]
-        half = np.array([np.nan if width is None else width for width in widths])
-        return predictions.values - half, predictions.values + half
 
 
 def libraries() -> dict[str, str]:
@@ -306,11 +317,10 @@ def _sha256(data: bytes) -> str:
 
 
 def _below(folder: Path, relative: str) -> Path:
-    """Where `weights/<path>` lies in `folder`; an ensemble's members have folders of their own."""
-    inner = Path(relative).relative_to("weights")
-    if ".." in inner.parts:
+    """Where a stored file lies in `folder`; an ensemble's members have folders of their own."""
+    if ".." in Path(relative).parts:
         raise _altered(relative)
-    path = folder / inner
+    path = folder / relative
     path.parent.mkdir(parents=True, exist_ok=True)
     return path
 

@@ -20,6 +20,6 @@ def answer(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
     inputs = payload["inputs"]
     found = predict_given(bundle, inputs, molecule_cache(resources))
     return {
-        "predictions": answer_items(bundle.manifest, inputs, found),
+        "predictions": answer_items(bundle, inputs, found),
         "milliseconds": round(1000 * (time.perf_counter() - started), 2),
     }

@@ -62,7 +62,7 @@ def run_chunk(
         batch = rows[start : start + _STEP]
         found = predict_part(bundle, layout, batch, cache)
         failed += sum(reason is not None for reason in found.reasons)
-        tables.append(pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)}))
+        tables.append(pa.table({**_given(batch, layout), **answer_columns(bundle, found)}))
     with resources.storage.writer(key) as stream:
         pq.write_table(pa.concat_tables(tables), stream, compression="zstd")
     return {"key": key, "rows": len(rows), "failed": failed}
@@ -127,7 +127,7 @@ def _given(batch: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
 
 def _schema(bundle: ModelBundle) -> pa.Schema:
     """Of the whole result, from an empty prediction."""
-    empty = answer_columns(bundle.manifest, _unpredicted(bundle, []))
+    empty = answer_columns(bundle, _unpredicted(bundle, []))
     given = {"row": pa.int64(), "id": pa.string(), "input": pa.string()}
     fields = [pa.field(name, type_) for name, type_ in given.items()]
     strings = {"status": pa.string()}
@@ -143,7 +143,7 @@ def _table_of(
         return pq.read_table(resources.storage.local_path(result.result["key"]))
     batch = read_part(resources.storage, result.spec)
     found = _unpredicted(bundle, [result.reason or "not predicted"] * len(batch))
-    return pa.table({**_given(batch, layout), **answer_columns(bundle.manifest, found)})
+    return pa.table({**_given(batch, layout), **answer_columns(bundle, found)})
 
 
 def _unpredicted(bundle: ModelBundle, reasons: list[str]) -> BundlePredictions:

@@ -1,4 +1,4 @@
-"""How good a fitted model is on rows that it has not seen: metrics, baseline, calibration."""
+"""How good a fitted model is on rows that it has not seen: metrics beside a trivial baseline."""
 
 from collections.abc import Callable
 from typing import Any
@@ -8,11 +8,9 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, Predictions
 from app.metrics.evaluate import Figure, baseline_predictions, default_metric, evaluate
-from app.models.bundle import Calibration
 
 Values = NDArray[np.float64]
 PerTarget = dict[str, dict[str, Figure]]
-_LEVEL = 0.9
 
 
 def evaluate_targets(
@@ -77,27 +75,6 @@ def mean_over_targets(per_target: PerTarget) -> dict[str, dict[str, float | None
         defined = [value for value in values if value is not None]
         means[name] = {"value": float(np.mean(defined)) if defined else None}
     return means
-
-
-def calibrate(task: LearningTask, y: Values, predictions: Predictions) -> Calibration | None:
-    """Half widths of 90 % intervals from validation residuals (split conformal prediction:
-    Vovk et al. 2005; Lei et al. 2018): the ceil((n + 1) * level)-th smallest |residual|.
-
-    None for classification and without validation rows; a target with too few rows for that
-    rank (9 at 90 %) has no width.
-    """
-    if task.is_classification or not len(y):
-        return None
-    widths: dict[str, float | None] = {}
-    for number, target in enumerate(task.targets):
-        known = np.isfinite(y[:, number])
-        residuals = np.abs(y[known, number] - predictions.values[known, number])
-        rank = int(np.ceil((len(residuals) + 1) * _LEVEL))
-        enough = 0 < rank <= len(residuals)
-        widths[target] = float(np.sort(residuals)[rank - 1]) if enough else None
-    if all(width is None for width in widths.values()):
-        return None
-    return Calibration(level=_LEVEL, half_width=widths, n=len(y))
 
 
 def headline(task: LearningTask, metrics: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ from app.training.examples import Labels, read_labels
 from app.training.params import LearnSpec
 from app.training.splitting import StoredSplit, split_dataset
 
-STAGES = ("load", "featurize", "fit", "evaluate", "save")
+STAGES = ("load", "featurize", "calibrate", "fit", "evaluate", "save")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +48,11 @@ class LabelledRows:
     cells: Cells
     #: rows without features, in the data set's order
     featureless: frozenset[int]
+
+    @property
+    def width(self) -> int:
+        """Feature columns before those of a table are encoded."""
+        return self.feature_set.width + len(self.columns)
 
     def usable(self, rows: Indices) -> Indices:
         return np.asarray([row for row in rows if row not in self.featureless], dtype=np.int64)

@@ -44,5 +44,10 @@ class TrainParams(LearnSpec):
     algorithm: PluginSpec = PluginSpec(name="lightgbm")
     #: also point this alias of the model name to the new version
     alias: Slug | None = None
+    #: rows that intervals and probabilities are calibrated on: cross: folds of all but the test
+    #: rows; split: the validation rows, which are then not learned from; auto: folds while their
+    #: fits are cheap
+    calibration: Literal["auto", "cross", "split"] = "auto"
+    calibration_folds: int = Field(default=5, ge=2, le=20)
     #: bootstrap resamples of the test rows for confidence intervals
     bootstrap: int = Field(default=1_000, ge=0, le=100_000)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, Predictions
-from app.models.bundle import Calibration
+from app.uncertainty.assessor import Assessment
 
 Values = NDArray[np.float64]
 #: panels of a multi-target picture
@@ -21,7 +21,7 @@ def plot_test_rows(
     y: Values,
     predictions: Predictions,
     metrics: dict[str, Any],
-    calibration: Calibration | None,
+    assessment: Assessment | None,
 ) -> tuple[str, bytes]:
     """(file name, SVG): one panel per target, at most 12."""
     targets = [
@@ -36,7 +36,7 @@ def plot_test_rows(
         if task.is_classification and predictions.probabilities is not None:
             _roc(axes, y[known, number], predictions.probabilities[number][known], figures)
         else:
-            half = None if calibration is None else calibration.half_width.get(target)
+            half = _half_widths(assessment, number, known)
             _parity(axes, y[known, number], predictions.values[known, number], figures, half)
         axes.set_title(f"{target[:48]}\n{axes.get_title()}", fontsize=9)
 
@@ -66,15 +66,32 @@ def _panels(targets: list[tuple[int, str]], draw: Callable[[Any, int, str], None
     return buffer.getvalue()
 
 
+def _half_widths(
+    assessment: Assessment | None, number: int, known: NDArray[np.bool_]
+) -> Values | None:
+    if assessment is None or assessment.lower is None or assessment.upper is None:
+        return None
+    half = (assessment.upper - assessment.lower)[known, number] / 2
+    return half if np.isfinite(half).all() else None
+
+
 def _parity(
-    axes: Any, y: Values, predicted: Values, figures: dict[str, Any], half: float | None
+    axes: Any, y: Values, predicted: Values, figures: dict[str, Any], half: Values | None
 ) -> None:
     low, high = float(min(y.min(), predicted.min())), float(max(y.max(), predicted.max()))
     margin = 0.05 * (high - low or 1.0)
     line = np.array([low - margin, high + margin])
     if half is not None:
-        axes.fill_between(line, line - half, line + half, color=_GREY, alpha=0.18, lw=0)
-        axes.plot([], [], color=_GREY, alpha=0.4, lw=6, label="90 % interval")
+        axes.errorbar(
+            y,
+            predicted,
+            yerr=half,
+            fmt="none",
+            ecolor=_GREY,
+            alpha=0.3,
+            lw=0.8,
+            label="90 % interval",
+        )
     axes.plot(line, line, color=_GREY, lw=1)
     axes.scatter(y, predicted, s=12, color=_BLUE, alpha=0.65, lw=0)
     axes.set(xlim=line, ylim=line, xlabel="measured", ylabel="predicted", aspect="equal")

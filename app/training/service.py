@@ -7,30 +7,28 @@ from uuid import UUID
 import orjson
 from sqlalchemy.orm import Session
 
-from app.algorithms.base import Algorithm, FitContext, FittedModel, algorithms
+from app.algorithms.base import Algorithm, algorithms
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.core.work import Outcome, WorkContext
 from app.db.models import ModelVersionRow
-from app.features.fitted import FittedFeatures
-from app.models.bundle import BundleManifest, ModelBundle, SavedBundle, libraries
+from app.models.bundle import ModelBundle, SavedBundle
 from app.models.records import next_number, set_alias
 from app.resources import Resources
-from app.training.checkpoints import BlobCheckpoints
+from app.training.assessing import assessment_figures
 from app.training.evaluating import (
-    calibrate,
     evaluate_baseline,
     evaluate_targets,
     headline,
     mean_over_targets,
 )
-from app.training.leaks.audit import audited
+from app.training.learning import Learned, learn
 from app.training.material import Material, prepare, tell
 from app.training.noise import noise_ceiling
 from app.training.params import TrainParams
 from app.training.plots import plot_test_rows
 from app.training.reports import target_reports
-from app.training.tables import predictions_table
+from app.training.tables import Part, predictions_table
 
 
 def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outcome:
@@ -38,20 +36,10 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     material = prepare(resources, context, params)
     task = material.labels.task
     algorithm = _algorithm(params, task.type)
-    context.raise_if_cancelled()
-    tell(context, "fit", algorithm.name)
-    features = material.fit_features(material.usable(material.split.split.train))
-    found = audited(material, features, context, refuse=params.leaks == "refuse")
-    fitted = _fit(resources, context, params, material, features, algorithm)
+    made = learn(resources, context, params, material, algorithm)
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
-    bundle, metrics, extra = _evaluate(
-        context,
-        params,
-        material,
-        ModelBundle.new(_manifest(params, material, features, algorithm, fitted), fitted),
-        found,
-    )
+    bundle, metrics, extra = _evaluate(context, params, made)
     tell(context, "save", headline(task, metrics))
     model_id = new_id()
     saved = bundle.save(resources.storage, model_id, extra)
@@ -95,159 +83,49 @@ def _algorithms_for(task: str) -> str:
     return ", ".join(sorted(cls.name for cls in algorithms if task in cls.tasks))
 
 
-def _fit(
-    resources: Resources,
-    context: WorkContext,
-    params: TrainParams,
-    material: Material,
-    features: FittedFeatures,
-    algorithm: Algorithm,
-) -> FittedModel:
-    split = material.split.split
-    validation = material.usable(split.validation)
-    needs = algorithm.needs_validation and len(validation)
-    return algorithm.fit(
-        material.labels.task,
-        material.examples(features, material.usable(split.train)),
-        material.examples(features, validation) if needs else None,
-        FitContext(
-            seed=params.seed,
-            threads=resources.settings.worker_threads,
-            device=_device(resources, params),
-            work=context,
-            checkpoints=_checkpoints(resources, context, params, material, features, algorithm),
-        ),
-    )
-
-
-def _checkpoints(
-    resources: Resources,
-    context: WorkContext,
-    params: TrainParams,
-    material: Material,
-    features: FittedFeatures,
-    algorithm: Algorithm,
-) -> BlobCheckpoints:
-    """Whichever worker has the job; the engine deletes them when it has ended."""
-    versions = libraries()
-    fit = {
-        "request": params.model_dump(mode="json"),
-        "algorithm": [algorithm.name, algorithm.version, algorithm.params.model_dump(mode="json")],
-        "task": [material.labels.task.type, material.labels.task.targets],
-        "classes": material.labels.task.classes,
-        "dataset": material.dataset.sha256,
-        "split": material.split.split.hash,
-        "features": [material.feature_set.key, material.dataset.size, features.columns],
-        # without the build: a worker with CUDA and one without may follow each other
-        "libraries": [versions[name].partition("+")[0] for name in ("numpy", "torch")],
-    }
-    return BlobCheckpoints(
-        resources.storage, job_id=context.job_id, attempt=context.attempt, fit=fit
-    )
-
-
-def _device(resources: Resources, params: TrainParams) -> Any:
-    return params.device if params.device != "auto" else resources.settings.device
-
-
 def _evaluate(
-    context: WorkContext,
-    params: TrainParams,
-    material: Material,
-    bundle: ModelBundle,
-    found: dict[str, Any],
+    context: WorkContext, params: TrainParams, made: Learned
 ) -> tuple[ModelBundle, dict[str, Any], dict[str, bytes]]:
-    """The bundle, calibrated; its metrics, with what was `found` before; the files beside it."""
-    task, y, split = material.labels.task, material.labels.y, material.split.split
-    rows = {
-        "validation": material.usable(split.validation),
-        "test": material.usable(split.test),
-    }
-    train = material.usable(split.train)
-    predicted = {
-        part: bundle.predict_matrix(material.matrix(bundle.features, r)) for part, r in rows.items()
-    }
-    calibration = calibrate(task, y[rows["validation"]], predicted["validation"])
-    manifest = bundle.manifest.model_copy(update={"calibration": calibration})
-    bundle = ModelBundle.new(manifest, bundle.fitted)
+    """The bundle, its metrics, and the files beside the weights."""
+    material, bundle, assessor = made.material, made.bundle, made.bundle.assessor
+    task, y = material.labels.task, material.labels.y
+    test = material.usable(material.split.split.test)
+    X = material.matrix(bundle.features, test)
+    predicted = bundle.predict_matrix(X)
+    assessment = bundle.assess(X, made.near.keys(X, test), predicted)
     context.raise_if_cancelled()
     bootstrap = {"n_bootstrap": params.bootstrap, "seed": params.seed}
-    test_y = y[rows["test"]]
-    per_target = evaluate_targets(task, test_y, predicted["test"], **bootstrap)
+    per_target = evaluate_targets(task, y[test], predicted, **bootstrap)
     metrics: dict[str, Any] = {
         "test": per_target,
-        "baseline": evaluate_baseline(task, y[train], test_y, **bootstrap),
-        "validation": evaluate_targets(
-            task, y[rows["validation"]], predicted["validation"], n_bootstrap=0, seed=0
-        ),
+        "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
         "mean": mean_over_targets(per_target),
-        "n": {"train": len(train), **{part: len(r) for part, r in rows.items()}},
-        **found,
+        "n": {**material.split.sizes, "train": len(made.rows), "test": len(test)},
+        "report": target_reports(task, y[test], predicted),
+        **made.audit,
     }
-    metrics["report"] = target_reports(task, test_y, predicted["test"])
     metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
     metrics["noise_ceiling"] = noise_ceiling(
-        material.dataset, material.labels, rows["test"], seed=params.seed
+        material.dataset, material.labels, test, seed=params.seed
     )
-    plot_name, plot = plot_test_rows(task, test_y, predicted["test"], metrics, calibration)
-    parts = {part: (rows[part], predicted[part]) for part in rows}
-    return (
-        bundle,
-        metrics,
-        {
-            "metrics.json": orjson.dumps(metrics, option=orjson.OPT_INDENT_2),
-            "predictions.parquet": predictions_table(material.dataset, task, y, parts),
-            plot_name: plot,
-        },
-    )
-
-
-def _manifest(
-    params: TrainParams,
-    material: Material,
-    features: FittedFeatures,
-    algorithm: Algorithm,
-    fitted: FittedModel,
-) -> BundleManifest:
-    task, dataset = material.labels.task, material.dataset
-    return BundleManifest(
-        name=params.name or dataset.name,
-        task=task.type,
-        targets=task.targets,
-        classes=task.classes,
-        algorithm=algorithm.name,
-        algorithm_version=algorithm.version,
-        hyperparameters=algorithm.params.model_dump(mode="json"),
-        units={
-            column["name"]: column["unit"]
-            for column in dataset.columns
-            if column["name"] in task.targets and column.get("unit")
-        },
-        features=material.features,
-        columns=material.columns,
-        column_state=features.state(),
-        feature_set_key=material.feature_set.key,
-        dataset={"id": str(dataset.id), "ref": dataset.ref, "sha256": dataset.sha256},
-        split={
-            **params.split.model_dump(mode="json"),
-            "hash": material.split.split.hash,
-            "sizes": material.split.sizes,
-        },
-        seed=params.seed,
-        facts=_named(fitted.describe(), features.columns),
-    )
-
-
-def _named(facts: dict[str, Any], columns: list[str]) -> dict[str, Any]:
-    """Importances by column name instead of number."""
-    importances = facts.get("importances")
-    if not importances:
-        return facts
-    named = {
-        target: [[columns[number], share] for number, share in ranked]
-        for target, ranked in importances.items()
+    parts = {"test": Part(rows=test, predictions=predicted, assessment=assessment)}
+    if made.held is not None and assessor is not None:
+        held, calibrated = made.held.held, assessor.calibrated(made.held.held.predictions)
+        metrics[made.held.name] = evaluate_targets(
+            task, y[held.rows], calibrated, n_bootstrap=0, seed=0
+        )
+        parts[made.held.name] = Part(
+            rows=held.rows, predictions=calibrated, assessment=made.held.assessment
+        )
+    if assessment is not None and assessor is not None:
+        metrics |= assessment_figures(assessor, y[test], predicted, assessment)
+    plot_name, plot = plot_test_rows(task, y[test], predicted, metrics, assessment)
+    files = {
+        "metrics.json": orjson.dumps(metrics, option=orjson.OPT_INDENT_2),
+        "predictions.parquet": predictions_table(material.dataset, task, y, parts),
+        plot_name: plot,
     }
-    return facts | {"importances": named}
+    return bundle, metrics, files
 
 
 def _record(

@@ -40,12 +40,10 @@ def test_esol_with_defaults_is_near_the_published_best(resources, esol_id):
 def _coverage(resources, model_id):
     import pyarrow.parquet as pq
 
-    storage = resources.storage
-    manifest = ModelBundle.load(storage, f"models/{model_id}/manifest.json").manifest
-    half = manifest.calibration.half_width[ESOL_TARGET]
-    path = storage.local_path(f"models/{model_id}/predictions.parquet")
+    path = resources.storage.local_path(f"models/{model_id}/predictions.parquet")
     rows = [r for r in pq.read_table(path).to_pylist() if r["part"] == "test"]
-    inside = [abs(r[ESOL_TARGET] - r[f"{ESOL_TARGET}_predicted"]) <= half for r in rows]
+    low, high = f"{ESOL_TARGET}_lower", f"{ESOL_TARGET}_upper"
+    inside = [r[low] <= r[ESOL_TARGET] <= r[high] for r in rows]
     return sum(inside) / len(inside)
 
 
@@ -75,17 +73,3 @@ def test_one_altered_byte_of_a_model_is_refused(resources, esol_id):
     resources.storage.write(name, bytes(data))
     with pytest.raises(InvalidInput, match="not the one that was stored"):
         ModelBundle.load(resources.storage, f"{folder}/manifest.json")
-
-
-def test_conformal_half_width_by_hand():
-    """n = 9 at 90 %: the ceil(10 * 0.9) = 9th smallest |residual|, the largest. n = 8: none."""
-    import numpy as np
-
-    from app.algorithms.base import LearningTask, Predictions
-    from app.training.evaluating import calibrate
-
-    task = LearningTask(type="regression", targets=("y",))
-    y = np.arange(1.0, 10.0)[:, None]
-    zero = Predictions(values=np.zeros((9, 1)))
-    assert calibrate(task, y, zero).half_width == {"y": 9.0}
-    assert calibrate(task, y[:8], Predictions(values=np.zeros((8, 1)))) is None

@@ -1,0 +1,144 @@
+"""How far off a model's numbers are expected to be, learned from rows that it had not seen."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.uncertainty.nearest import Nearest
+
+Values = NDArray[np.float64]
+
+#: fewer errors than that teach nothing about which rows are hard
+MIN_ROWS = 80
+_ROUNDS = 80
+_SETTINGS = {
+    "objective": "regression",
+    "learning_rate": 0.05,
+    "num_leaves": 6,
+    "min_child_samples": 20,
+    "bagging_fraction": 0.7,
+    "bagging_freq": 1,
+    "max_bin": 63,
+    "verbose": -1,
+    "num_threads": 1,
+    "seed": 0,
+    "deterministic": True,
+    "force_row_wise": True,
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class References:
+    """What is known of the rows that a model learned from, for one target; r rows."""
+
+    #: (r,) measured; NaN where there is no label
+    y: Values
+    #: (r,) measured minus out-of-fold prediction; NaN where there is none
+    residuals: Values
+
+
+def error_features(
+    X: NDArray[Any], value: Values, std: Values | None, nearest: Nearest, known: References
+) -> NDArray[np.float32]:
+    """(n, 7 + width) float32: what hints at an error. The prediction, the ensemble's spread, how
+    near the nearest and the five nearest are, how much these differ among each other, from the
+    prediction, and how wrong the model was about them; then the model's own features X (n, width).
+    """
+    labels, errors = known.y[nearest.places], np.abs(known.residuals[nearest.places])
+    weights = nearest.similarity + 1e-6
+    hints = np.column_stack(
+        [
+            value,
+            np.full(len(value), np.nan) if std is None else std,
+            nearest.closest,
+            nearest.similarity.mean(axis=1),
+            np.abs(_mean(labels, weights) - value),
+            _spread(labels),
+            _mean(errors, weights),
+        ]
+    )
+    numbers = np.asarray(X, dtype=np.float32)
+    return np.column_stack([hints, np.where(np.isfinite(numbers), numbers, np.nan)]).astype(
+        np.float32
+    )
+
+
+def _mean(values: Values, weights: Values) -> Values:
+    """Weighted, over the neighbours that have a value; NaN where none has."""
+    known = np.isfinite(values)
+    total = np.where(known, weights, 0.0).sum(axis=1)
+    summed = np.where(known, values * weights, 0.0).sum(axis=1)
+    means: Values = np.divide(summed, total, out=np.full(len(values), np.nan), where=total > 0)
+    return means
+
+
+def _spread(values: Values) -> Values:
+    """Standard deviation over the neighbours that have a value; NaN below two of them."""
+    known = np.isfinite(values)
+    n = known.sum(axis=1)
+    filled = np.where(known, values, 0.0)
+    mean = filled.sum(axis=1) / np.maximum(n, 1)
+    squares = np.where(known, (values - mean[:, None]) ** 2, 0.0).sum(axis=1)
+    return np.where(n > 1, np.sqrt(squares / np.maximum(n, 1)), np.nan)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ErrorModel:
+    """A small booster of log |error|; without one (`constant`) every row is as hard as any other.
+
+    The normaliser of normalised conformal prediction (Papadopoulos, Gammerman & Vovk 2008; error
+    models of QSAR: Sheridan 2013, J. Chem. Inf. Model. 53, 2837).
+    """
+
+    booster: Any | None
+    #: added before the logarithm: errors below it are equally small
+    floor: float
+
+    @classmethod
+    def constant(cls) -> Self:
+        return cls(booster=None, floor=0.0)
+
+    @classmethod
+    def fit(cls, features: NDArray[np.float32], errors: Values) -> Self:
+        """`errors` (n,) absolute, in the target's unit."""
+        floor = float(0.2 * np.median(errors)) + 1e-12
+        import lightgbm
+
+        data = lightgbm.Dataset(
+            features, label=np.log(errors + floor), params={"max_bin": 63, "verbose": -1}
+        )
+        # a fifth of many columns, but of few not fewer than twenty
+        share = min(1.0, max(0.2, 20 / features.shape[1]))
+        settings = {**_SETTINGS, "feature_fraction": share}
+        return cls(booster=lightgbm.train(settings, data, _ROUNDS), floor=floor)
+
+    def predict(self, features: NDArray[np.float32]) -> Values:
+        """(n,) expected size of the error, in the target's unit; 1 for all without a booster."""
+        if self.booster is None or not len(features):
+            return np.ones(len(features))
+        return np.asarray(np.exp(self.booster.predict(features, num_threads=1)), dtype=np.float64)
+
+    def save(self, path: Path) -> None:
+        """Nothing is written where there is no booster."""
+        if self.booster is not None:
+            self.booster.save_model(path)
+
+    @classmethod
+    def load(cls, path: Path, floor: float) -> Self:
+        if not path.exists():
+            return cls(booster=None, floor=floor)
+        import lightgbm
+
+        return cls(booster=lightgbm.Booster(model_file=path), floor=floor)
+
+
+def cross_fitted(features: NDArray[np.float32], errors: Values, folds: NDArray[np.int64]) -> Values:
+    """(n,) expected errors, each by a model that saw no error of its fold."""
+    expected = np.empty(len(errors))
+    for fold in np.unique(folds):
+        out = folds == fold
+        expected[out] = ErrorModel.fit(features[~out], errors[~out]).predict(features[out])
+    return expected

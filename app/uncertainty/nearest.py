@@ -1,0 +1,49 @@
+"""The nearest training rows of queries, whatever nearness means."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, kw_only=True)
+class Nearest:
+    """For q queries, k references each, the most similar first."""
+
+    #: (q, k) int64 places among the references
+    places: NDArray[np.int64]
+    #: (q, k) 0 to 1; 1 is the same
+    similarity: NDArray[np.float64]
+
+    @classmethod
+    def stacked(
+        cls, found: Sequence[tuple[NDArray[np.int64], NDArray[np.float64]]], k: int
+    ) -> Self:
+        places = np.empty((len(found), k), dtype=np.int64)
+        similarity = np.empty((len(found), k))
+        for query, (rows, values) in enumerate(found):
+            places[query], similarity[query] = rows, values
+        return cls(places=places, similarity=similarity)
+
+    @property
+    def closest(self) -> NDArray[np.float64]:
+        """(q,) similarity of the very nearest."""
+        return self.similarity[:, 0]
+
+
+class NeighbourIndex(Protocol):
+    """References that can be asked for the nearest of them."""
+
+    def nearest(self, queries: NDArray[Any], k: int) -> Nearest:
+        """Queries (q, width) in the form that the references have."""
+
+
+def best(similarity: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Places and values of the k largest of (n,), largest first; of equals the first."""
+    k = min(k, len(similarity))
+    cut = np.partition(similarity, len(similarity) - k)[len(similarity) - k]
+    candidates = np.flatnonzero(similarity >= cut)
+    order = candidates[np.argsort(-similarity[candidates], kind="stable")][:k]
+    return order, similarity[order]

@@ -1,0 +1,58 @@
+"""The nearest rows are those that RDKit and scikit-learn find."""
+
+import numpy as np
+import pytest
+from rdkit import Chem, DataStructs
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
+from sklearn.neighbors import NearestNeighbors
+from sklearn.preprocessing import StandardScaler
+
+from app.uncertainty.euclidean import EuclideanIndex
+from app.uncertainty.tanimoto import TanimotoIndex
+from tests.support.molecules import rows_of
+
+MOLECULES = [row["smiles"] for row in rows_of("esol.csv")][:300]
+GENERATOR = GetMorganGenerator(radius=2, fpSize=2048)
+FINGERPRINTS = [GENERATOR.GetFingerprint(Chem.MolFromSmiles(s)) for s in MOLECULES]
+BITS = np.array([list(f) for f in FINGERPRINTS], dtype=np.uint8)
+
+
+@pytest.mark.req("U-08")
+def test_similarities_are_rdkits():
+    index = TanimotoIndex(BITS[100:])
+    for query in range(100):
+        expected = DataStructs.BulkTanimotoSimilarity(FINGERPRINTS[query], FINGERPRINTS[100:])
+        assert index.similarity(BITS[query]) == pytest.approx(expected, abs=1e-12)
+
+
+def test_the_most_similar_come_first():
+    found = TanimotoIndex(BITS[100:]).nearest(BITS[:100], 5)
+    for query in range(100):
+        expected = np.array(
+            DataStructs.BulkTanimotoSimilarity(FINGERPRINTS[query], FINGERPRINTS[100:])
+        )
+        assert found.similarity[query] == pytest.approx(np.sort(expected)[::-1][:5], abs=1e-12)
+        assert found.similarity[query] == pytest.approx(expected[found.places[query]], abs=1e-12)
+
+
+def test_a_molecule_without_bits_is_nearest_to_its_like():
+    bits = np.vstack([BITS[:2], np.zeros(2048, dtype=np.uint8)])
+    found = TanimotoIndex(bits).nearest(np.zeros((1, 2048), dtype=np.uint8), 2)
+    assert found.places[0].tolist() == [2, 0]
+    assert found.similarity[0].tolist() == [1.0, 0.0]
+
+
+def test_fewer_references_than_asked_for():
+    found = TanimotoIndex(BITS[:2]).nearest(BITS[:3], 5)
+    assert found.places.shape == (3, 2)
+
+
+def test_rows_of_a_table_by_scaled_distance():
+    rng = np.random.default_rng(0)
+    X = (rng.normal(size=(200, 4)) * [1, 10, 100, 1000]).astype(np.float32)
+    found = EuclideanIndex(X[50:]).nearest(X[:50], 3)
+    scaler = StandardScaler().fit(X[50:])
+    expected = NearestNeighbors(n_neighbors=3).fit(scaler.transform(X[50:]))
+    distance, places = expected.kneighbors(scaler.transform(X[:50]))
+    assert found.places.tolist() == places.tolist()
+    assert found.similarity == pytest.approx(1 / (1 + distance / 2), rel=1e-3)
