@@ -11,7 +11,8 @@ from app.db.evaluations import EvaluationRow
 
 class EvaluationAnswer(BaseModel):
     """`metrics[target][metric]` is {value, ci_low, ci_high}, `baseline` likewise; `targets[target]`
-    holds confusion_matrix and classification_report, or residuals.
+    holds confusion_matrix and classification_report, or residuals; `uncertainty[target]` whether
+    intervals or probabilities hold what they say, `domain` the share of rows inside it.
     """
 
     id: UUID
@@ -25,6 +26,8 @@ class EvaluationAnswer(BaseModel):
     baseline_mean: dict[str, Any]
     targets: dict[str, Any]
     feature_importance: dict[str, Any]
+    uncertainty: dict[str, Any] = {}
+    domain: dict[str, Any] = {}
     rows: dict[str, Any]
     created_at: datetime
 

@@ -1,6 +1,7 @@
 """A data set's rows as a model takes them: features of molecules, or a table's columns."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,17 +13,28 @@ from app.datasets.cells import read_value
 from app.datasets.columns import Column
 from app.datasets.records import Dataset
 from app.features.cells import Value, cell_arrays
+from app.features.fingerprints import dataset_fingerprints
 from app.features.matrix import dataset_matrix
 from app.models.bundle import ModelBundle
 from app.resources import Resources
 
 
+@dataclass(frozen=True, kw_only=True)
+class Inputs:
+    """Of a whole data set."""
+
+    #: (rows, width) features
+    X: NDArray[Any]
+    #: (rows, ...) what rows are compared by: see `app.uncertainty.references.ReferenceRows.keys`
+    keys: NDArray[Any]
+    #: row -> why it has no features
+    errors: dict[int, str]
+
+
 def dataset_inputs(
     resources: Resources, context: WorkContext, bundle: ModelBundle, dataset: Dataset
-) -> tuple[NDArray[Any], dict[int, str]]:
-    """(rows, width) of the whole data set, and why some rows have no features. Raises InvalidInput
-    when the data set is not of the model's kind, or lacks one of its columns.
-    """
+) -> Inputs:
+    """Raises InvalidInput when the data set is not of the model's kind, or lacks a column."""
     molecular, errors = np.empty((dataset.size, 0), dtype=np.float32), dict[int, str]()
     if bundle.needs_structures:
         if not dataset.smiles:
@@ -39,7 +51,13 @@ def dataset_inputs(
         for column in bundle.manifest.columns
     }
     cells = cell_arrays(bundle.manifest.columns, values)
-    return bundle.features.matrix(molecular, cells), errors
+    X = bundle.features.matrix(molecular, cells)
+    keys = (
+        dataset_fingerprints(resources, context, dataset.id, dataset.smiles)
+        if bundle.needs_structures
+        else X
+    )
+    return Inputs(X=X, keys=keys, errors=errors)
 
 
 def _values(

@@ -19,12 +19,13 @@ from app.db.datasets import SplitRow
 from app.db.evaluations import EvaluationRow
 from app.db.models import ModelVersionRow
 from app.evaluation.importance import feature_importance
-from app.evaluation.inputs import dataset_inputs
+from app.evaluation.inputs import Inputs, dataset_inputs
 from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels
 from app.evaluation.params import EvaluateParams
 from app.models.bundle import ModelBundle
 from app.resources import Resources
 from app.splitters.base import Indices, Split
+from app.training.assessing import assessment_figures
 from app.training.evaluating import evaluate_baseline, evaluate_targets, mean_over_targets
 from app.training.reports import target_reports
 from app.training.splitting import read_split
@@ -59,17 +60,18 @@ def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> O
     part = params.part or ("test" if subject.on_own_data else "all")
     rows = _rows(subject, part)
     _tell(context, "featurize", subject.dataset.ref)
-    X, errors = dataset_inputs(resources, context, subject.bundle, subject.dataset)
+    inputs = dataset_inputs(resources, context, subject.bundle, subject.dataset)
     refused = {int(r): why for r in rows if (why := subject.labels.refused.get(int(r)))}
+    errors = inputs.errors
     refused |= {int(r): errors[int(r)] for r in rows if int(r) in errors and int(r) not in refused}
     used = np.asarray([row for row in rows if int(row) not in refused], dtype=np.int64)
     if not len(used):
         raise InvalidInput(f"none of the {len(rows)} rows has both a label and features")
     seen = _warn_of_seen_rows(context, subject, used)
     _tell(context, "predict", f"{len(used)} rows")
-    predictions = _predict(context, subject.bundle, X, used)
+    predictions = _predict(context, subject.bundle, inputs.X, used)
     _tell(context, "evaluate", "")
-    facts = _figures(context, params, subject, X[used], used, predictions)
+    facts = _figures(context, params, subject, inputs, used, predictions)
     facts |= {
         "evaluation_id": str(new_id()),
         "model_id": str(subject.model.id),
@@ -166,8 +168,11 @@ def _predict(
     if parts[0].probabilities is not None:
         each = [part.probabilities or [] for part in parts]
         probabilities = [np.concatenate(target) for target in zip(*each, strict=True)]
+    stds = [part.std for part in parts if part.std is not None]
     return Predictions(
-        values=np.concatenate([part.values for part in parts]), probabilities=probabilities
+        values=np.concatenate([part.values for part in parts]),
+        probabilities=probabilities,
+        std=np.concatenate(stds) if stds else None,
     )
 
 
@@ -175,20 +180,27 @@ def _figures(
     context: WorkContext,
     params: EvaluateParams,
     subject: Subject,
-    X: NDArray[Any],
+    inputs: Inputs,
     used: Indices,
     predictions: Predictions,
 ) -> dict[str, Any]:
     task, y = subject.bundle.manifest.learning_task, subject.labels.y[used]
-    known = subject.own_labels.y[subject.split.train]
+    X, bundle = inputs.X[used], subject.bundle
+    parts = {"train": subject.split.train, "validation": subject.split.validation}
+    learned = np.concatenate([parts[name] for name in bundle.manifest.learned])
     options = {"n_bootstrap": params.bootstrap, "seed": params.seed}
     metrics = evaluate_targets(task, y, predictions, **options)
     context.raise_if_cancelled()
-    baseline = evaluate_baseline(task, known, y, **options)
+    baseline = evaluate_baseline(task, subject.own_labels.y[learned], y, **options)
     context.raise_if_cancelled()
-    names = subject.bundle.features.sources
-    importance = feature_importance(subject.bundle, names, X, y, context, seed=params.seed)
+    assessment = bundle.assess(X, inputs.keys[used], predictions)
+    trust: dict[str, Any] = {"uncertainty": {}, "domain": {}}
+    if bundle.assessor is not None and assessment is not None:
+        trust = assessment_figures(bundle.assessor, y, predictions, assessment)
+    names = bundle.features.sources
+    importance = feature_importance(bundle, names, X, y, context, seed=params.seed)
     return {
+        **trust,
         "metrics": metrics,
         "baseline": baseline,
         "mean": mean_over_targets(metrics),
@@ -216,7 +228,16 @@ def _account(
 
 
 def _record(session: Session, context: WorkContext, facts: dict[str, Any]) -> None:
-    kept = ("baseline", "mean", "baseline_mean", "targets", "feature_importance", "rows")
+    kept = (
+        "baseline",
+        "mean",
+        "baseline_mean",
+        "targets",
+        "feature_importance",
+        "uncertainty",
+        "domain",
+        "rows",
+    )
     session.add(
         EvaluationRow(
             id=UUID(facts["evaluation_id"]),

@@ -62,6 +62,8 @@ class BundleManifest(BaseModel):
     feature_set_key: str
     #: how intervals and probabilities were calibrated: {"method", "level", "n": {target: rows}}
     calibration: dict[str, Any] | None = None
+    #: parts of the split that it was fitted on
+    learned: tuple[str, ...] = ("train",)
     dataset: dict[str, Any]
     split: dict[str, Any]
     seed: int

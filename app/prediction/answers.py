@@ -14,9 +14,10 @@ _SHOWN = 3
 
 def answer_columns(bundle: ModelBundle, found: BundlePredictions) -> dict[str, Any]:
     """Columns for n inputs: canonical_smiles (of molecules), status (ok, error), reason, notes
-    (where columns were learned from), then for each target its number with bounds and spread, or its class with
-    the probability of each class, and its confidence; then in_domain, similarity to the nearest
-    training row, and which that is (its SMILES, or its row number). Null where there is no number.
+    (where columns were learned from), then for each target its number with bounds and spread, or
+    its class with the probability of each class, and its confidence; then in_domain, similarity to
+    the nearest training row, and which that is (its SMILES, or its row number). Null where there is
+    no number.
     """
     manifest, assessor = bundle.manifest, bundle.assessor
     n = len(found.canonical)

@@ -207,6 +207,7 @@ def _manifest(
         column_state=features.state(),
         feature_set_key=material.feature_set.key,
         calibration=assessor.calibration.summary,
+        learned=("train", "validation") if assessor.calibration.method == CROSS else ("train",),
         dataset={"id": str(dataset.id), "ref": dataset.ref, "sha256": dataset.sha256},
         split={
             **params.split.model_dump(mode="json"),
