@@ -11,7 +11,7 @@ from app.algorithms.base import Algorithm, algorithms
 from app.core.plugin import Plugin
 from app.core.registry import Registry
 from app.features.recipes.base import Recipe, recipes
-from app.featurizers.base import featurizers
+from app.featurizers.base import AnyFeaturizer, featurizers
 from app.metrics.base import metrics
 from app.splitters.base import splitters
 
@@ -44,7 +44,7 @@ def entry(kind: Kind, name: str, caller: Caller) -> Response:
 
 def _shown(cls: type[Plugin]) -> dict[str, Any]:
     facts = {name: getattr(cls, name) for name in _FACTS if hasattr(cls, name)}
-    if issubclass(cls, Algorithm):
+    if issubclass(cls, Algorithm | AnyFeaturizer):
         facts |= {"available": cls.unavailable() is None, "reason": cls.unavailable()}
     if issubclass(cls, Recipe):
         facts["features"] = [spec.model_dump() for spec in cls.features]

@@ -10,10 +10,17 @@ import numpy as np
 import redis
 from numpy.typing import NDArray
 
+from app.core.errors import InvalidInput
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.features.recipes.base import expanded
-from app.featurizers.base import ColumnFeaturizer, Features, Featurizer, featurizers
+from app.featurizers.base import (
+    ColumnFeaturizer,
+    Features,
+    Featurizer,
+    GraphFeaturizer,
+    featurizers,
+)
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
@@ -26,12 +33,12 @@ class FeatureSet:
 
     def __init__(self, named: Sequence[PluginSpec]) -> None:
         specs = expanded(named)
-        plugins: list[Featurizer | ColumnFeaturizer] = [
-            featurizers.get(spec.name).from_values(spec.params) for spec in specs
-        ]
-        #: of molecules; `specs` are theirs
-        self.featurizers = [p for p in plugins if isinstance(p, Featurizer)]
-        self.specs = [s for s, p in zip(specs, plugins, strict=True) if isinstance(p, Featurizer)]
+        plugins = [_made(spec) for spec in specs]
+        #: of molecules, in order, and their specs
+        self.of_molecules = [p for p in plugins if not isinstance(p, ColumnFeaturizer)]
+        self.specs = [s for s, p in zip(specs, plugins, strict=True) if p in self.of_molecules]
+        #: those that give a matrix; graphs are stored by a featurize job, no algorithm takes them
+        self.featurizers = [p for p in self.of_molecules if isinstance(p, Featurizer)]
         #: of a table's columns: these learn from training rows (app/features/fitted.py)
         self.column_featurizers = [p for p in plugins if isinstance(p, ColumnFeaturizer)]
         #: equal for equal names, versions and parameters in equal order
@@ -48,8 +55,17 @@ class FeatureSet:
 
     @property
     def dtype(self) -> type[np.generic]:
-        """uint8 when every featurizer gives bits, else float32."""
-        return np.uint8 if all(f.output == "bits" for f in self.featurizers) else np.float32
+        """That of all featurizers when they agree, else float32."""
+        kinds = {featurizer.dtype for featurizer in self.featurizers}
+        return kinds.pop() if len(kinds) == 1 else np.float32
+
+
+def _made(spec: PluginSpec) -> Featurizer | GraphFeaturizer | ColumnFeaturizer:
+    cls = featurizers.get(spec.name)
+    if why := cls.unavailable():
+        raise InvalidInput(f"{cls.name} cannot be used here: {why}", code="featurizer_unavailable")
+    made: Featurizer | GraphFeaturizer | ColumnFeaturizer = cls.from_values(spec.params)
+    return made
 
 
 class MoleculeCache:
@@ -100,7 +116,7 @@ class MoleculeCache:
 
 
 def _pack(featurizer: Featurizer, row: NDArray[Any]) -> bytes:
-    packed = np.packbits(row) if featurizer.output == "bits" else row.astype(np.float32)
+    packed = np.packbits(row) if featurizer.output == "bits" else row.astype(featurizer.dtype)
     return packed.tobytes()
 
 
@@ -109,7 +125,7 @@ def _unpack(featurizer: Featurizer, raw: bytes) -> NDArray[Any] | None:
     if featurizer.output == "bits":
         bits = np.unpackbits(np.frombuffer(raw, dtype=np.uint8))[: featurizer.width]
         return bits if len(bits) == featurizer.width else None
-    row = np.frombuffer(raw, dtype=np.float32)
+    row = np.frombuffer(raw, dtype=featurizer.dtype)
     return row if len(row) == featurizer.width else None
 
 

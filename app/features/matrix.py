@@ -8,7 +8,7 @@ no manifest does not exist.
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import numpy as np
@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from app.core.hashing import content_key
 from app.core.work import WorkContext
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.featurizers.base import Features, Featurizer
+from app.featurizers.base import AnyFeaturizer, Features, Featurizer
 from app.resources import Resources
 from app.storage import Storage, keys
 
@@ -79,13 +79,16 @@ def store_features(
     return manifest_key
 
 
+AnyT = TypeVar("AnyT", bound=AnyFeaturizer)
+
+
 def missing_featurizers(
-    storage: Storage, dataset_id: UUID, feature_set: FeatureSet
-) -> list[Featurizer]:
-    """Those of the set whose matrix is not stored yet."""
+    storage: Storage, dataset_id: UUID, featurizers: Sequence[AnyT]
+) -> list[AnyT]:
+    """Those whose features of the data set are not stored yet."""
     return [
         featurizer
-        for featurizer in feature_set.featurizers
+        for featurizer in featurizers
         if not storage.exists(
             keys.features(dataset_id, content_key(featurizer.key), "manifest.json")
         )
@@ -101,7 +104,7 @@ def dataset_matrix(
 ) -> DatasetFeatures:
     """The whole matrix; what is not stored yet is computed here, one process, and stored."""
     storage = resources.storage
-    missing = missing_featurizers(storage, dataset_id, feature_set)
+    missing = missing_featurizers(storage, dataset_id, feature_set.featurizers)
     for featurizer in missing:
         features = _compute(resources, context, featurizer, feature_set, smiles)
         store_features(storage, dataset_id, featurizer, features)
@@ -125,7 +128,7 @@ def _compute(
     feature_set: FeatureSet,
     smiles: Sequence[str],
 ) -> Features:
-    spec = feature_set.specs[feature_set.featurizers.index(featurizer)]
+    spec = feature_set.specs[feature_set.of_molecules.index(featurizer)]
     single, cache = FeatureSet([spec]), molecule_cache(resources)
     parts: list[NDArray[Any]] = []
     errors: dict[int, str] = {}

@@ -1,12 +1,10 @@
 """featurize: a data set's feature matrix, computed in parallel and kept for every later use."""
 
-import io
 import time
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-import numpy as np
 import orjson
 
 from app.core.errors import InvalidInput
@@ -14,16 +12,15 @@ from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.datasets.records import load_dataset
-from app.features.compute import FeatureSet, featurize_smiles
-from app.features.matrix import missing_featurizers, molecule_cache, store_features
+from app.features.compute import FeatureSet
+from app.features.matrix import missing_featurizers, molecule_cache
 from app.features.params import FeaturizeParams
-from app.featurizers.base import Features, Featurizer
+from app.featurization.parts import Kept, assemble, computed
 from app.resources import Resources
 from app.storage import keys
 
 _ROWS_PER_CHUNK = 500
 _MAX_CHUNKS = 200
-_CANCEL_STEP = 100
 
 
 def plan(resources: Resources, context: WorkContext, params: FeaturizeParams) -> FanOut:
@@ -37,7 +34,7 @@ def plan(resources: Resources, context: WorkContext, params: FeaturizeParams) ->
             code="features_do_not_fit",
             remedy="Train at once; name featurizers of molecules for a data set of molecules.",
         )
-    if not missing_featurizers(resources.storage, dataset.id, feature_set):
+    if not _missing(resources, params, dataset.id):
         return FanOut(chunks=[])
     rows = len(dataset.smiles)
     size = max(_ROWS_PER_CHUNK, -(-rows // _MAX_CHUNKS))
@@ -59,18 +56,9 @@ def run_chunk(
     written: dict[str, Any] = {}
     started = time.perf_counter()
     for featurizer, spec in _missing(resources, params, dataset.id):
-        parts = []
-        errors: dict[int, str] = {}
-        single = FeatureSet([spec])
-        for start in range(0, len(smiles), _CANCEL_STEP):
-            context.raise_if_cancelled()
-            part = featurize_smiles(single, smiles[start : start + _CANCEL_STEP], cache)
-            parts.append(part.matrix)
-            errors |= {start + row: why for row, why in part.errors.items()}
+        data, errors = computed(context, featurizer, spec, smiles, cache)
         key = _part_key(context, featurizer, chunk.start_row)
-        buffer = io.BytesIO()
-        np.save(buffer, np.concatenate(parts), allow_pickle=False)
-        resources.storage.write(key, buffer.getvalue())
+        resources.storage.write(key, data)
         written[content_key(featurizer.key)] = {
             "key": key,
             "errors": {str(chunk.start_row + row): why for row, why in errors.items()},
@@ -94,14 +82,12 @@ def finalize(
     failed: set[int] = set()
     for featurizer, _ in _missing(resources, params, dataset.id):
         context.raise_if_cancelled()
-        features = _assemble(resources, featurizer, rows, results)
-        failed |= set(features.errors)
-        store_features(resources.storage, dataset.id, featurizer, features)
+        failed |= assemble(resources.storage, dataset.id, featurizer, rows, results)
     manifest_key = keys.features(dataset.id, feature_set.key, "set.json")
     manifest = {
         "dataset": dataset.ref,
-        "featurizers": [featurizer.key for featurizer in feature_set.featurizers],
-        "width": feature_set.width,
+        "featurizers": [featurizer.key for featurizer in feature_set.of_molecules],
+        "width": sum(featurizer.width for featurizer in feature_set.of_molecules),
         "rows": rows,
     }
     resources.storage.write(manifest_key, orjson.dumps(manifest))
@@ -109,7 +95,7 @@ def finalize(
         result={
             "dataset_id": str(dataset.id),
             "key": feature_set.key,
-            "width": feature_set.width,
+            "width": manifest["width"],
             "rows": rows,
             "failed": len(failed),
             "cached": not results,
@@ -121,36 +107,17 @@ def finalize(
     )
 
 
-def _assemble(
-    resources: Resources, featurizer: Featurizer, rows: int, results: Sequence[ChunkResult]
-) -> Features:
-    """Chunks in their places; rows of a failed chunk have its reason and no numbers."""
-    empty = 0 if featurizer.output == "bits" else np.nan
-    matrix = np.full((rows, featurizer.width), empty, dtype=featurizer.dtype)
-    errors: dict[int, str] = {}
-    name = content_key(featurizer.key)
-    for result in results:
-        span = range(result.spec.start_row, result.spec.stop_row)
-        if result.state == "succeeded" and name in result.result["parts"]:
-            part = result.result["parts"][name]
-            path = resources.storage.local_path(part["key"])
-            matrix[span.start : span.stop] = np.load(path, allow_pickle=False)
-            errors |= {int(row): why for row, why in part["errors"].items()}
-        else:
-            errors |= dict.fromkeys(span, result.reason or "not computed")
-    return Features(matrix=matrix, errors=errors)
-
-
 def _missing(
     resources: Resources, params: FeaturizeParams, dataset_id: UUID
-) -> list[tuple[Featurizer, PluginSpec]]:
+) -> list[tuple[Kept, PluginSpec]]:
     feature_set = FeatureSet(params.features)
-    missing = {id(f) for f in missing_featurizers(resources.storage, dataset_id, feature_set)}
-    pairs = zip(feature_set.featurizers, feature_set.specs, strict=True)
+    every = feature_set.of_molecules
+    missing = {id(f) for f in missing_featurizers(resources.storage, dataset_id, every)}
+    pairs = zip(every, feature_set.specs, strict=True)
     return [(featurizer, spec) for featurizer, spec in pairs if id(featurizer) in missing]
 
 
-def _part_key(context: WorkContext, featurizer: Featurizer, start: int) -> str:
+def _part_key(context: WorkContext, featurizer: Kept, start: int) -> str:
     name = f"features/{content_key(featurizer.key)}/{start}.npy"
     return keys.work(context.job_id, context.attempt, name)
 

@@ -15,25 +15,40 @@ if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
 
+class AnyFeaturizer(Plugin):
+    """What featurizers of molecules, of graphs and of tables share."""
+
+    input: ClassVar[Literal["molecule", "table"]] = "molecule"
+    #: algorithms learn from matrices: bits, counts and floats
+    output: ClassVar[Literal["bits", "counts", "floats", "tokens", "graphs"]]
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """What identifies the numbers: name, version and every parameter."""
+        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
+
+    @classmethod
+    def unavailable(cls) -> str | None:
+        """Why it cannot be used here; None when it can. Cheap: imports nothing."""
+        return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Features:
     """What a featurizer gives for a batch of n molecules."""
 
-    #: (n, width); uint8 0/1 for bits, float32 otherwise; a refused molecule's row is 0 or NaN
+    #: (n, width) of the featurizer's dtype; a refused molecule's row is 0 or NaN
     matrix: NDArray[Any]
     #: row number in the batch -> why there are no numbers
     errors: dict[int, str] = field(default_factory=dict)
 
 
-class Featurizer(Plugin):
+class Featurizer(AnyFeaturizer):
     """One file each. `featurize_one` is the work; the rest is shared.
 
     Instances are cheap, reusable and safe in one thread; heavy imports sit inside methods.
     """
 
-    input: ClassVar[Literal["molecule", "table"]] = "molecule"
-    #: bits are stored packed (8 to a byte); counts and floats as float32
-    output: ClassVar[Literal["bits", "counts", "floats"]]
     #: costs more than a cache lookup (about 1 ms a molecule): rows are cached by structure
     expensive: ClassVar[bool] = False
 
@@ -51,17 +66,18 @@ class Featurizer(Plugin):
 
     @property
     def dtype(self) -> type[np.generic]:
-        return np.uint8 if self.output == "bits" else np.float32
+        """Bits are stored packed, 8 to a byte."""
+        whole: dict[str, type[np.generic]] = {"bits": np.uint8, "tokens": np.int32}
+        return whole.get(self.output, np.float32)
 
-    @property
-    def key(self) -> dict[str, Any]:
-        """What identifies the numbers: name, version and every parameter."""
-        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
+    def empty(self, n: int) -> NDArray[Any]:
+        """(n, width) of molecules without numbers: 0 where there is no NaN."""
+        nothing = np.nan if self.dtype is np.float32 else 0
+        return np.full((n, self.width), nothing, dtype=self.dtype)
 
     def featurize(self, mols: "Sequence[Mol | None]") -> Features:
         """Rows in the order of `mols`; None and failures become rows listed in `errors`."""
-        empty = 0 if self.output == "bits" else np.nan
-        matrix = np.full((len(mols), self.width), empty, dtype=self.dtype)
+        matrix = self.empty(len(mols))
         errors: dict[int, str] = {}
         for row, mol in enumerate(mols):
             if mol is None:
@@ -72,6 +88,49 @@ class Featurizer(Plugin):
             except (ValueError, RuntimeError) as error:
                 errors[row] = f"{self.name}: {error}"
         return Features(matrix=matrix, errors=errors)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """One molecule of a atoms; each bond is two edges, one in each direction."""
+
+    #: (a, atom width) float32
+    atoms: NDArray[np.float32]
+    #: (e, bond width) float32
+    bonds: NDArray[np.float32]
+    #: (2, e) int32: from which atom to which
+    edges: NDArray[np.int32]
+
+
+class GraphFeaturizer(AnyFeaturizer):
+    """One file each. Molecules as graphs, for networks that pass messages."""
+
+    output = "graphs"
+
+    @abstractmethod
+    def atom_columns(self) -> list[str]:
+        """The name of each number of an atom."""
+
+    @abstractmethod
+    def bond_columns(self) -> list[str]:
+        """The name of each number of a bond."""
+
+    @abstractmethod
+    def featurize_one(self, mol: "Mol") -> Graph:
+        """Of one sanitized molecule; may raise ValueError with the reason."""
+
+    @property
+    def width(self) -> int:
+        """Numbers of an atom and of a bond together."""
+        return len(self.atom_columns()) + len(self.bond_columns())
+
+    def no_graph(self) -> Graph:
+        """Of a molecule that has none."""
+        return Graph(
+            atoms=np.empty((0, len(self.atom_columns())), dtype=np.float32),
+            bonds=np.empty((0, len(self.bond_columns())), dtype=np.float32),
+            edges=np.empty((2, 0), dtype=np.int32),
+        )
 
 
 #: n rows of a table by column: float64 (NaN for missing) of numbers, datetime64[us] (NaT) of dates,
@@ -100,11 +159,11 @@ class FittedColumns(Protocol):
         """JSON, for `load`."""
 
 
-class ColumnFeaturizer(Plugin):
+class ColumnFeaturizer(AnyFeaturizer):
     """One file each. Unlike a Featurizer it learns, so it is fitted inside every fold."""
 
-    input: ClassVar[Literal["molecule", "table"]] = "table"
-    output: ClassVar[Literal["bits", "counts", "floats"]] = "floats"
+    input = "table"
+    output = "floats"
 
     @abstractmethod
     def fit(self, columns: Sequence[Mapping[str, Any]], cells: Cells) -> FittedColumns:
@@ -116,11 +175,7 @@ class ColumnFeaturizer(Plugin):
     def load(self, state: Any) -> FittedColumns:
         """What `FittedColumns.state` gave."""
 
-    @property
-    def key(self) -> dict[str, Any]:
-        return {"name": self.name, "version": self.version, "params": self.params.model_dump()}
 
-
-featurizers: Registry[type[Featurizer | ColumnFeaturizer]] = Registry(
+featurizers: Registry[type[Featurizer | GraphFeaturizer | ColumnFeaturizer]] = Registry(
     "app.featurizers", kind="featurizer"
 )

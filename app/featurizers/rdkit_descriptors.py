@@ -7,11 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.featurizers.base import Featurizer, featurizers
+from app.featurizers.float32 import to_float32
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
-
-_FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 
 @featurizers.register
@@ -39,8 +38,7 @@ class RdkitDescriptors(Featurizer):
                 values[column] = function(mol)
             except (ValueError, ZeroDivisionError, RuntimeError, OverflowError):
                 continue  # stays NaN: one bad descriptor must not cost the other 216
-        values[~np.isfinite(values) | (np.abs(values) > _FLOAT32_MAX)] = np.nan
-        return values.astype(np.float32)
+        return to_float32(values)
 
     @cached_property
     def _functions(self) -> list[tuple[str, Any]]:

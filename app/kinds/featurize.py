@@ -13,7 +13,7 @@ def resolve(
     resources: Resources, session: Session, new: NewJob, params: FeaturizeParams
 ) -> tuple[NewJob, Attach | None]:
     del resources
-    check_features(params.features)
+    check_features(params.features, to_learn=False)
     return no_attach(need_dataset(session, new, params.dataset))
 
 

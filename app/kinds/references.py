@@ -17,7 +17,7 @@ from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.db.jobs import JobRow
 from app.features.recipes.base import expanded
-from app.featurizers.base import featurizers
+from app.featurizers.base import AnyFeaturizer, featurizers
 from app.files.uploaded import owned_file
 from app.jobs.states import JobState
 from app.jobs.submit import NewJob, with_params
@@ -42,12 +42,30 @@ def field(pointer: str) -> Iterator[None]:
         raise
 
 
-def check_features(features: tuple[PluginSpec, ...], pointer: str = "/params") -> None:
-    """`pointer`: what names them."""
+def check_features(
+    features: tuple[PluginSpec, ...], pointer: str = "/params", *, to_learn: bool = True
+) -> None:
+    """`pointer`: what names them. `to_learn`: for an algorithm, which takes a matrix of numbers."""
     for number, spec in enumerate(features):
         with field(f"{pointer}/features/{number}"):
             for part in expanded((spec,)):
                 _check(featurizers, part)
+                _check_use(featurizers.get(part.name), to_learn=to_learn)
+
+
+def _check_use(featurizer: type[AnyFeaturizer], *, to_learn: bool) -> None:
+    if why := featurizer.unavailable():
+        raise InvalidInput(
+            f"{featurizer.name} cannot be used here: {why}", code="featurizer_unavailable"
+        )
+    if to_learn and featurizer.output in ("tokens", "graphs"):
+        raise InvalidInput(
+            f"{featurizer.name} gives {featurizer.output}, and algorithms learn from numbers in "
+            "columns",
+            code="features_do_not_fit",
+            remedy="Name fingerprints or descriptors; a featurize job stores "
+            f"{featurizer.output} for networks of your own.",
+        )
 
 
 def check_split(spec: PluginSpec) -> None:

@@ -153,6 +153,12 @@ def tell(context: WorkContext, stage: str, message: str) -> None:
 def _molecular(
     resources: Resources, context: WorkContext, dataset: Dataset, feature_set: FeatureSet
 ) -> tuple[NDArray[Any], dict[int, str]]:
+    for featurizer in feature_set.of_molecules:
+        if featurizer.output in ("tokens", "graphs"):
+            raise _unfit(
+                f"{featurizer.name} gives {featurizer.output}, no matrix of numbers",
+                "Name fingerprints or descriptors.",
+            )
     if not feature_set.featurizers:
         return np.empty((dataset.size, 0), dtype=np.float32), {}
     if not dataset.smiles:

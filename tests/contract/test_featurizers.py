@@ -1,5 +1,7 @@
 """Every registered featurizer: a new file is tested at once. Numbers against RDKit itself."""
 
+from functools import cache
+
 import numpy as np
 import pytest
 from rdkit import Chem, DataStructs
@@ -15,38 +17,54 @@ from rdkit.Chem import (
 )
 
 from app.core.errors import InvalidInput
+from app.core.requests import PluginSpec
+from app.features.compute import FeatureSet
 from app.featurizers.base import Featurizer, featurizers
+from app.kinds.references import check_features
 from tests.support.molecules import standardized_esol
 
-ALL = pytest.mark.parametrize(
-    "name", [cls.name for cls in featurizers if issubclass(cls, Featurizer)]
-)
+MOLECULES = 60
+NAMES = [cls.name for cls in featurizers if issubclass(cls, Featurizer)]
+#: every name, but those whose package is missing where the tests run
+ALL = pytest.mark.parametrize("name", [n for n in NAMES if not featurizers.get(n).unavailable()])
 
 
-@pytest.fixture(scope="module")
+@cache
+def molecules():
+    return [found.mol for found in standardized_esol(MOLECULES)]
+
+
+@cache
+def batch(name):
+    """All of them at once, at the defaults."""
+    return featurizers.get(name)().featurize(molecules())
+
+
+@pytest.fixture
 def mols():
-    return [found.mol for found in standardized_esol(60)]
+    return molecules()
 
 
 @ALL
-def test_shape_type_and_columns(name, mols):
-    featurizer = featurizers.get(name)()
-    found = featurizer.featurize(mols)
-    assert found.matrix.shape == (len(mols), featurizer.width)
+def test_shape_type_and_columns(name):
+    featurizer, found = featurizers.get(name)(), batch(name)
+    assert found.matrix.shape == (MOLECULES, featurizer.width)
     assert found.matrix.dtype == featurizer.dtype
     assert len(set(featurizer.columns())) == featurizer.width
     assert found.errors == {}
     if featurizer.output == "bits":
         assert set(np.unique(found.matrix)) <= {0, 1}
+    if featurizer.output in ("counts", "tokens"):
+        assert (found.matrix >= 0).all()
+    if featurizer.output == "floats":
+        assert np.isfinite(found.matrix[~np.isnan(found.matrix)]).all()
 
 
 @ALL
 def test_a_molecule_alone_is_as_in_a_batch_and_molecules_differ(name, mols):
-    featurizer = featurizers.get(name)()
-    batch = featurizer.featurize(mols).matrix
     again = featurizers.get(name)().featurize([mols[7]]).matrix
-    np.testing.assert_array_equal(batch[7], again[0])
-    assert len(np.unique(np.nan_to_num(batch), axis=0)) > 0.5 * len(mols)
+    np.testing.assert_array_equal(batch(name).matrix[7], again[0])
+    assert len(np.unique(np.nan_to_num(batch(name).matrix), axis=0)) > 0.5 * len(mols)
 
 
 @ALL
@@ -54,7 +72,8 @@ def test_a_missing_molecule_costs_only_its_own_row(name, mols):
     featurizer = featurizers.get(name)()
     found = featurizer.featurize([mols[0], None, mols[1]])
     assert list(found.errors) == [1]
-    np.testing.assert_array_equal(found.matrix[2], featurizer.featurize([mols[1]]).matrix[0])
+    np.testing.assert_array_equal(found.matrix[2], batch(name).matrix[1])
+    np.testing.assert_array_equal(found.matrix[1], featurizer.empty(1)[0])
 
 
 @ALL
@@ -69,7 +88,7 @@ def test_it_says_what_it_is(name):
     featurizer = featurizers.get(name)
     assert featurizer.summary
     assert featurizer.reference
-    assert featurizer.output in ("bits", "counts", "floats")
+    assert featurizer.output in ("bits", "counts", "floats", "tokens")
 
 
 def _array(vector):
@@ -158,6 +177,37 @@ RDKIT = {
 def test_equal_to_rdkit_called_directly(name, mols):
     expected = np.array([RDKIT[name](mol) for mol in mols])
     np.testing.assert_array_equal(featurizers.get(name)().featurize(mols).matrix, expected)
+
+
+@pytest.mark.req("S0-10", "S0-26")
+def test_equal_to_mordred_called_directly(mols):
+    """Each descriptor by itself, not through the calculator of all."""
+    mordred = pytest.importorskip("mordred")
+    named = {str(d): d for d in mordred.Calculator(mordred.descriptors, ignore_3D=True).descriptors}
+    columns = featurizers.get("mordred")().columns()
+    assert columns == list(named)
+    some = ["ABC", "nAcid", "SpAbs_A", "ATS3m", "BCUTc-1h", "SLogP", "Xch-3d", "MAXsCH3", "WPath"]
+
+    def value(name, mol):
+        try:
+            return float(named[name](mol))
+        except ValueError:
+            return np.nan  # no such atom, as Mordred says
+
+    for name in some:
+        expected = [value(name, mol) for mol in mols[:20]]
+        found = batch("mordred").matrix[:20, columns.index(name)]
+        np.testing.assert_array_equal(found, np.float32(expected))
+
+
+def test_a_featurizer_without_its_package_says_which(monkeypatch):
+    monkeypatch.setattr("app.featurizers.mordred.find_spec", lambda name: None)
+    assert "mordredcommunity" in featurizers.get("mordred").unavailable()
+    with pytest.raises(InvalidInput, match="mordredcommunity is not installed") as refused:
+        FeatureSet([PluginSpec(name="mordred")])
+    assert refused.value.problem()["code"] == "featurizer_unavailable"
+    with pytest.raises(InvalidInput, match="not installed"):
+        check_features((PluginSpec(name="maccs"), PluginSpec(name="mordred")))
 
 
 @pytest.mark.req("S0-10", "S0-26")

@@ -79,6 +79,14 @@ PROBLEMS = (
         "/api/v1/catalog/algorithms says which are available.",
     ),
     ProblemType(
+        code="featurizer_unavailable",
+        title="The featurizer is not installed here",
+        category="invalid",
+        cause="The featurizer needs a package that this installation does not have.",
+        remedy="Choose another featurizer, or ask the operator to install the package (mordred: "
+        '`pip install "retort-server[mordred]"`).',
+    ),
+    ProblemType(
         code="task_mismatch",
         title="The algorithm or metric is made for another task",
         category="invalid",

@@ -296,7 +296,7 @@ class UnusableTarget(InvalidRequest):
 class UnusableFeatures(InvalidRequest):
     """The features do not fit the data."""
 
-    codes = ("features_do_not_fit", "constant_features")
+    codes = ("features_do_not_fit", "constant_features", "featurizer_unavailable")
 
 
 class UnusableSplit(InvalidRequest):
