@@ -28,7 +28,7 @@ from app.datasets.params import IngestParams
 from app.datasets.records import resolve_dataset, version_before
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.jobs import JobRow
-from app.ingestion.page_policy import CONTENT_SECURITY_POLICY
+from app.pages.policy import CONTENT_SECURITY_POLICY
 from app.kinds import Submission
 from app.resources import Resources
 from workers.interactive import ask

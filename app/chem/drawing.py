@@ -38,7 +38,12 @@ def draw(smiles: str, *, width: int = 200, height: int = 150) -> str | None:
         drawer.FinishDrawing()
     except (ChemistryError, ValueError, RuntimeError):
         return None
-    text = _PROLOGUE.sub("", drawer.GetDrawingText(), count=1)
+    return tidy(drawer.GetDrawingText())
+
+
+def tidy(drawing: str) -> str:
+    """RDKit's SVG document as an element of a page: no prologue, no names, no defaults."""
+    text = _PROLOGUE.sub("", drawing, count=1)
     for what in (_CLASSES, _COMMENTS, _DEFAULTS):
         text = what.sub("", text)
     return text.strip()

@@ -1,7 +1,4 @@
-"""The report as one page that can be sent to a colleague: no script, nothing loaded from anywhere.
-
-Everything that comes from the file is escaped by the template; only our own drawings are markup.
-"""
+"""The report as one page that can be sent to a colleague: no script, nothing loaded from anywhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,15 +6,15 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from app.chem.drawing import draw
-from app.ingestion.charts import histogram, shares
-from app.ingestion.page_policy import CONTENT_SECURITY_POLICY
+from app.pages.charts import histogram, shares
+from app.pages.molecules import drawn
+from app.pages.policy import CONTENT_SECURITY_POLICY
+from app.pages.rendering import page_template
 
 _MAX_TARGETS = 4
 _MAX_VALUES = 4
 _MAX_CONFLICTS = 24
 _MAX_SCAFFOLDS = 12
-_WORD = 60
 
 #: what standardization did, as a sentence
 _CHANGES = {
@@ -61,25 +58,15 @@ def render_page(source: Source, report: Mapping[str, Any]) -> str:
         **_targets(report),
         molecules=molecules,
         examples=_examples(molecules["examples"]["molecules"]) if molecules else [],
-        scaffolds=_drawn(molecules["scaffolds"]["top"][:_MAX_SCAFFOLDS]) if molecules else [],
-        conflicts=_drawn(report["duplicates"]["named"][:_MAX_CONFLICTS]),
+        scaffolds=drawn(molecules["scaffolds"]["top"][:_MAX_SCAFFOLDS]) if molecules else [],
+        conflicts=drawn(report["duplicates"]["named"][:_MAX_CONFLICTS]),
     )
     return page
 
 
 @lru_cache(maxsize=1)
 def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"num": _number, "short": _short, "count": _count}
-    return environment.get_template("report.html")
+    return page_template(Path(__file__).parent / "templates", "report.html")
 
 
 def _segments(counts: Mapping[str, int]) -> list[dict[str, Any]]:
@@ -135,38 +122,9 @@ def _targets(report: Mapping[str, Any]) -> dict[str, Any]:
 def _examples(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """`active`: of many 0/1 targets those that are 1; else `shown`, the first values."""
     examples = []
-    for entry in _drawn(entries):
+    for entry in drawn(entries):
         known = [(name, value) for name, value in entry["values"].items() if value is not None]
         flags = len(known) > _MAX_VALUES and all(value in ("0", "1") for _, value in known)
         entry["active"] = [name for name, value in known if value == "1"] if flags else None
         examples.append(entry | {"shown": known[:_MAX_VALUES], "known": len(known)})
     return examples
-
-
-def _drawn(entries: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """`svg`: our own markup (app/chem/drawing.py), or None."""
-    from markupsafe import Markup
-
-    shown = []
-    for entry in entries:
-        svg = draw(entry["smiles"]) if entry["smiles"] else None
-        # S704: RDKit writes it from a parsed structure; no text of the file gets through
-        shown.append({**entry, "svg": Markup(svg) if svg else None})  # noqa: S704
-    return shown
-
-
-def _number(value: Any) -> str:
-    """Four digits; words as they are."""
-    if value is None:
-        return "-"
-    if isinstance(value, float):
-        return f"{value:,.0f}" if value.is_integer() else f"{value:.4g}"
-    return f"{value:,}" if isinstance(value, int) else _short(str(value))
-
-
-def _count(number: int, one: str, many: str) -> str:
-    return f"{number:,} {one if number == 1 else many}"
-
-
-def _short(text: str, limit: int = _WORD) -> str:
-    return text if len(text) <= limit else f"{text[: limit - 1]}…"

@@ -1,4 +1,4 @@
-"""Bars of the report's page: places and sizes in pixels; the template draws them."""
+"""Bars of a page: places and sizes in pixels; the template draws them."""
 
 import math
 from collections.abc import Mapping
@@ -32,11 +32,11 @@ def histogram(
                 "title": f"{left:.4g} to {right:.4g}: {count:,}",
             }
         )
-    ticks = [
+    marks = [
         {"x": round(side + (value - low) * scale, 1), "text": f"{value:.6g}"}
-        for value in (_ticks(low, high) if axis else [])
+        for value in (ticks(low, high) if axis else [])
     ]
-    return {"width": width, "height": height, "base": base, "bars": bars, "ticks": ticks}
+    return {"width": width, "height": height, "base": base, "bars": bars, "ticks": marks}
 
 
 def shares(classes: Mapping[str, int], n: int) -> list[dict[str, Any]]:
@@ -51,10 +51,10 @@ def shares(classes: Mapping[str, int], n: int) -> list[dict[str, Any]]:
     return shown
 
 
-def _ticks(low: float, high: float) -> list[float]:
-    """About six round numbers between `low` and `high`."""
-    raw = (high - low) / 6
+def ticks(low: float, high: float, n: int = 6) -> list[float]:
+    """About `n` round numbers between `low` and `high`."""
+    raw = (high - low) / n
     power = 10 ** math.floor(math.log10(raw))
     step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
     first = math.ceil(low / step)
-    return [n * step for n in range(first, math.floor(high / step + 1e-9) + 1)]
+    return [k * step for k in range(first, math.floor(high / step + 1e-9) + 1)]

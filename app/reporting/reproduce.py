@@ -1,0 +1,72 @@
+"""How to make the model again: the request, as a command and for the Python client."""
+
+import json
+import pprint
+import shlex
+from typing import Any
+
+from app.reporting.stored import StoredModel
+
+#: what the manifest says about a split beside the request
+_NOT_ASKED = ("hash", "sizes")
+
+
+def request(model: StoredModel) -> dict[str, Any]:
+    """The params of the train job, all said: what later defaults are does not matter."""
+    manifest = model.manifest
+    split = {k: v for k, v in manifest["split"].items() if k not in _NOT_ASKED}
+    return {
+        "dataset": manifest["dataset"]["ref"],
+        "targets": model.targets,
+        "task": model.task,
+        "algorithm": {"name": manifest["algorithm"], "params": dict(manifest["hyperparameters"])},
+        "features": [dict(spec) for spec in manifest["features"]],
+        "split": split,
+        "seed": manifest["seed"],
+        "name": manifest["name"],
+    }
+
+
+def command(model: StoredModel) -> str | None:
+    """`retort train ...`; None where only the client can say it: parameters of features or of the
+    split, or two seeds.
+    """
+    asked = request(model)
+    split, features = asked["split"], asked["features"]
+    plain = not split.get("params") and not any(spec.get("params") for spec in features)
+    if not plain or split["seed"] != asked["seed"]:
+        return None
+    words = ["retort", "train", asked["dataset"]]
+    for target in asked["targets"]:
+        words += ["--target", target]
+    words += ["--task", asked["task"], "--algorithm", asked["algorithm"]["name"]]
+    for name, value in asked["algorithm"]["params"].items():
+        words += ["--set", f"{name}={json.dumps(value)}"]
+    words += ["--features", ",".join(spec["name"] for spec in features)]
+    words += ["--split", split["name"], "--seed", str(asked["seed"]), "--name", asked["name"]]
+    return _wrapped(words)
+
+
+def _wrapped(words: list[str]) -> str:
+    """Quoted for a shell, one option a line where it would be long."""
+    lines = [""]
+    for word in (shlex.quote(word) for word in words):
+        if word.startswith("--") and len(lines[-1]) + len(word) > _WIDTH:
+            lines[-1] += " \\"
+            lines.append("   ")
+        lines[-1] += f" {word}" if lines[-1] else word
+    return "\n".join(lines)
+
+
+_WIDTH = 76
+
+
+def python(model: StoredModel) -> str:
+    """The same for the Python client."""
+    asked = request(model)
+    dataset = asked.pop("dataset")
+    given = "".join(
+        f"    {name}={pprint.pformat(value, width=84, sort_dicts=False, indent=1)},\n"
+        for name, value in asked.items()
+    )
+    return f"from retort import Retort\n\nRetort().train(\n    {dataset!r},\n{given})\n"

@@ -1,0 +1,207 @@
+"""Sentences about a model that page, card and QMRF-style summary share."""
+
+from typing import Any
+
+from app.algorithms.base import algorithms
+from app.core.errors import UnknownName
+from app.featurizers.base import featurizers
+from app.metrics.evaluate import default_metric
+from app.reporting.confidence import nominal_level
+from app.reporting.curves import coverage
+from app.reporting.sections import Entry
+from app.reporting.stored import StoredModel
+from app.reporting.verdict import Verdict, judge, judge_all
+from app.reporting.wording import counted, listed, metric_label, percent, said, with_interval
+
+#: a split with such similar test rows says little about new chemistry
+_FEW_TEST_ROWS = 50
+
+
+def endpoint(model: StoredModel, target: str) -> str:
+    """`measured log solubility (log mol/L)`, `Churn (No or Yes)`."""
+    words, unit = model.classes(target), model.unit(target)
+    if words:
+        return f"{target} ({' or '.join(words) if len(words) < 4 else listed(words)})"  # noqa: PLR2004
+    return f"{target} ({unit})" if unit else target
+
+
+def predicts(model: StoredModel) -> str:
+    """What goes in and what comes out."""
+    of = "a molecule, from its structure" if model.of_molecules else "a row of a table"
+    if len(model.targets) == 1:
+        return f"{endpoint(model, model.targets[0])} of {of}"
+    return f"{len(model.targets)} properties of {of}: {listed(model.targets, 12)}"
+
+
+def headline(model: StoredModel) -> str:
+    """The number with its interval, beside the baseline, in one sentence or two."""
+    verdict = judge_all(model)
+    if verdict.figure.get("value") is None:
+        return "Its quality was not measured: no test row has a label."
+    n = (model.section("n")).get("test", 0)
+    on = f"On {counted(n, 'molecule' if model.of_molecules else 'row')} that it never saw"
+    if len(model.targets) > 1:
+        return f"{on}, {_of_many(model, verdict)}"
+    target = model.targets[0]
+    unit = model.unit(target)
+    figure, base = with_interval(verdict.figure), said(verdict.baseline.get("value"))
+    unit = f" {unit}" if unit else ""
+    return f"{on}, {_one(verdict.metric, figure, base, unit, model, target)}"
+
+
+def _one(
+    metric: str, figure: str, base: str, unit: str, model: StoredModel, target: str
+) -> str:
+    if metric == "rmse":
+        text = (
+            f"its typical error (RMSE) is {figure}{unit}; always answering the training mean errs"
+            f" by {base}{unit}."
+        )
+        ceiling = noise_ceiling(model, target)
+        return f"{text} {ceiling}" if ceiling else text
+    if metric == "roc_auc":
+        return (
+            f"it ranks a random {model.classes(target)[1]} above a random"
+            f" {model.classes(target)[0]} in {percent(_value(model, target, metric))} of cases"
+            f" (AUROC {figure}); guessing gives {base}."
+        )
+    return f"its {metric_label(metric)} is {figure}; always answering the most frequent class gives {base}."
+
+
+def _value(model: StoredModel, target: str, metric: str) -> float | None:
+    found = model.section("test", target).get(metric) or {}
+    return found.get("value")
+
+
+def _of_many(model: StoredModel, verdict: Verdict) -> str:
+    name = metric_label(verdict.metric)
+    graded = {target: judge(model, target) for target in model.targets}
+    known = {t: v for t, v in graded.items() if v.figure.get("value") is not None}
+    ranked = sorted(known, key=lambda t: known[t].gained or 0.0)
+    beaten = sum(v.grade not in ("none", "unknown") for v in graded.values())
+    return (
+        f"the mean {name} over {len(known)} targets is {said(verdict.figure.get('value'))} (the"
+        f" trivial baseline has {said(verdict.baseline.get('value'))}), from"
+        f" {said(known[ranked[0]].figure['value'])} ({ranked[0]}) to"
+        f" {said(known[ranked[-1]].figure['value'])} ({ranked[-1]}). {beaten} of"
+        f" {len(model.targets)} targets are told apart from the baseline."
+    )
+
+
+def noise_ceiling(model: StoredModel, target: str) -> str | None:
+    """How well the best possible model could do, where measurements were repeated."""
+    found = model.section("noise_ceiling", target)
+    metric = default_metric(model.task)
+    value: Any = found.get(metric, found.get("value"))
+    if isinstance(value, dict):
+        value = value.get("value")
+    if value is None:
+        return None
+    unit = f" {model.unit(target)}" if model.unit(target) and metric == "rmse" else ""
+    n = found.get("n") or found.get("n_groups")
+    repeats = f" (from {counted(int(n), 'repeated measurement')})" if n else ""
+    return f"No model can be expected to do better than {said(value)}{unit}{repeats}: so far repeats of a measurement lie apart."
+
+
+def caveats(model: StoredModel) -> list[str]:
+    """What takes meaning away from the headline, worst first."""
+    found = [f"Leak: {entry['detail']}" for entry in leaks(model) if entry["severity"] == "error"]
+    if (model.section("similarity")).get("easy"):
+        found.append(
+            "The split is easy: many test molecules have near twins in training. Expect larger"
+            " errors for new chemistry; train with split scaffold to see them."
+        )
+    found += [f"Check: {entry['detail']}" for entry in leaks(model) if entry["severity"] != "error"]
+    n = model.section("n").get("test", 0)
+    if 0 < n < _FEW_TEST_ROWS:
+        found.append(f"Only {counted(n, 'test row')}: the figures are rough.")
+    return found + [text for target in model.targets[:1] for text in _intervals_off(model, target)]
+
+
+def _intervals_off(model: StoredModel, target: str) -> list[str]:
+    if model.is_classification:
+        return []
+    rows, level = model.rows(target, "test"), nominal_level(model, target)
+    share, n = coverage(rows.measured, rows.lower, rows.upper)
+    if not n or abs(share - level) <= _TOLERANCE:
+        return []
+    word = "narrow" if share < level else "wide"
+    return [f"Intervals are too {word}: {percent(level)} promised, {percent(share)} of test rows inside."]
+
+
+_TOLERANCE = 0.08
+
+
+def leaks(model: StoredModel) -> list[dict[str, Any]]:
+    """Findings of the leak audit, errors first."""
+    found = [dict(entry) for entry in model.section("leaks").get("findings") or []]
+    return sorted(found, key=lambda entry: entry.get("severity") != "error")
+
+
+def audited(model: StoredModel) -> list[str]:
+    """What was looked for, or that nothing was."""
+    audit = model.section("leaks")
+    if not audit:
+        return ["Leaks between training and test were not looked for when this model was trained."]
+    checked = listed(list(audit.get("checked") or []), 20)
+    return [f"Looked for leaks: {checked}."]
+
+
+def algorithm_words(model: StoredModel) -> str:
+    name = model.manifest["algorithm"]
+    try:
+        about = algorithms.get(name)
+    except UnknownName:
+        return f"{name} (not in this release)"
+    return f"{name}: {_sentence(about.summary)} ({about.reference})"
+
+
+def featurizer_words(model: StoredModel) -> list[Entry]:
+    found = []
+    for spec in model.manifest["features"]:
+        try:
+            about = featurizers.get(spec["name"])
+            text = f"{_sentence(about.summary)} ({about.reference})"
+        except UnknownName:
+            text = "not in this release"
+        told = f"{text}; parameters {spec['params']}" if spec.get("params") else text
+        found.append(Entry(label=spec["name"], text=told))
+    return found
+
+
+def _sentence(text: str) -> str:
+    return text.rstrip(".")
+
+
+def split_words(model: StoredModel) -> str:
+    split = model.manifest["split"]
+    sizes = split.get("sizes") or {}
+    parts = ", ".join(f"{n:,} {part}" for part, n in sizes.items())
+    params = split.get("params") or {}
+    told = f" {params}" if params else ""
+    return f"{split['name']}{told}, seed {split.get('seed', 0)}: {parts} rows; hash {split['hash']}"
+
+
+def domain_words(model: StoredModel) -> list[str]:
+    """The applicability domain in sentences; one that says so when it was not measured."""
+    domain = model.section("domain")
+    if not domain:
+        return ["The applicability domain was not measured when this model was trained."]
+    found = []
+    threshold = domain.get("similarity_threshold")
+    leverage = domain.get("leverage_threshold")
+    rules = []
+    if threshold is not None:
+        rules.append(f"its nearest training molecule has a Tanimoto similarity of at least {said(threshold)}")
+    if leverage is not None:
+        rules.append(f"its leverage is at most {said(leverage)}")
+    if rules:
+        found.append(f"A {'molecule' if model.of_molecules else 'row'} is inside when {' and '.join(rules)}.")
+    if domain.get("inside") is not None:
+        found.append(f"{percent(domain['inside'])} of the test rows are inside.")
+    inside, outside = domain.get("error_inside"), domain.get("error_outside")
+    if inside is not None and outside is not None:
+        found.append(f"The error is {said(inside)} inside and {said(outside)} outside.")
+    elif inside is not None:
+        found.append(f"The error inside is {said(inside)}; too few rows are outside to say theirs.")
+    return found
