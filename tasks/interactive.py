@@ -7,6 +7,7 @@ from app.core.errors import Unavailable
 from app.ingestion.diff import diff
 from app.ingestion.preview import preview
 from app.prediction.interactive import answer
+from app.reporting.service import report_now
 from app.resources import Resources, get_resources
 from workers.celery_app import celery_app
 from workers.interactive import reply
@@ -15,6 +16,7 @@ from workers.interactive import reply
 QUESTIONS: dict[str, Callable[[Resources, dict[str, Any]], dict[str, Any]]] = {
     "preview": preview,
     "dataset_diff": diff,
+    "model_report": report_now,
 }
 
 

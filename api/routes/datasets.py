@@ -28,8 +28,8 @@ from app.datasets.params import IngestParams
 from app.datasets.records import resolve_dataset, version_before
 from app.db.datasets import DatasetRow, SplitRow
 from app.db.jobs import JobRow
-from app.pages.policy import CONTENT_SECURITY_POLICY
 from app.kinds import Submission
+from app.pages.policy import PAGE_HEADERS
 from app.resources import Resources
 from workers.interactive import ask
 
@@ -141,11 +141,10 @@ def report_page(ref: str, caller: Caller, resources: WithResources) -> Streaming
             f"{row.name}:{row.number} has no report page: an earlier release read it",
             remedy="Its figures: GET /api/v1/datasets/{ref}/report. Ingest the file again for one.",
         )
-    headers = {
-        "Content-Security-Policy": f"{CONTENT_SECURITY_POLICY}; frame-ancestors 'none'; sandbox"
-    }
     return StreamingResponse(
-        blocks(resources.storage.open(key)), media_type="text/html; charset=utf-8", headers=headers
+        blocks(resources.storage.open(key)),
+        media_type="text/html; charset=utf-8",
+        headers=PAGE_HEADERS,
     )
 
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Response
-from fastapi.responses import StreamingResponse
+from fastapi.responses import HTMLResponse, PlainTextResponse, StreamingResponse
 
 from api.dependencies import Caller, WithResources
 from api.paging import WithPage
@@ -14,9 +14,13 @@ from api.routes.files import blocks
 from api.schemas.evaluation import EvaluationPage, evaluation_json
 from api.schemas.model import ModelAnswer, ModelPage, model_json
 from api.schemas.problem import PROBLEMS
+from app.access.principal import Principal
 from app.core.errors import NotFound
 from app.evaluation.records import list_evaluations
 from app.models.records import aliases_of, list_models, resolve_model
+from app.pages.policy import PAGE_HEADERS
+from app.resources import Resources
+from workers.interactive import ask
 
 router = APIRouter(prefix="/models", tags=["models"], responses=PROBLEMS)
 
@@ -84,9 +88,44 @@ def manifest(ref: Ref, caller: Caller, resources: WithResources) -> Response:
     return Response(resources.storage.read(row.manifest_key), media_type="application/json")
 
 
+@router.get("/{ref}/report", response_class=HTMLResponse)
+def report(ref: Ref, caller: Caller, resources: WithResources) -> Response:
+    """The report as one page to look at and to send on: figures with intervals, plots, worst
+    errors, domain, leaks, how to make the model again.
+    """
+    text = _report(ref, caller, resources, "report.html")
+    return Response(text, media_type="text/html; charset=utf-8", headers=PAGE_HEADERS)
+
+
+@router.get("/{ref}/card", response_class=PlainTextResponse)
+def card(ref: Ref, caller: Caller, resources: WithResources) -> Response:
+    """The model card (Mitchell et al. 2019) as Markdown; what a person must add is listed."""
+    text = _report(ref, caller, resources, "card.md")
+    return Response(text, media_type="text/markdown; charset=utf-8")
+
+
+@router.get("/{ref}/qmrf", response_class=PlainTextResponse)
+def qmrf(ref: Ref, caller: Caller, resources: WithResources) -> Response:
+    """A QMRF-style summary of the five OECD principles as Markdown; gaps are listed."""
+    text = _report(ref, caller, resources, "qmrf.md")
+    return Response(text, media_type="text/markdown; charset=utf-8")
+
+
+def _report(ref: Ref, caller: Principal, resources: Resources, name: str) -> bytes | str:
+    """As its training stored it; of a model of an earlier release a worker writes it now."""
+    with resources.database.session() as session:
+        row = resolve_model(session, caller.project_id, ref)
+    key = f"{row.manifest_key.rpartition('/')[0]}/{name}"
+    if resources.storage.exists(key):
+        return resources.storage.read(key)
+    asked = {"question": "model_report", "manifest_key": row.manifest_key, "file": name}
+    text: str = ask(resources, asked, resources.settings.interactive_timeout_seconds)["text"]
+    return text
+
+
 @router.get("/{ref}/files/{path:path}", response_class=StreamingResponse)
 def file(ref: Ref, path: str, caller: Caller, resources: WithResources) -> StreamingResponse:
-    """metrics.json, predictions.parquet, parity.svg or roc.svg, weights/..."""
+    """metrics.json, predictions.parquet, report.html, parity.svg or roc.svg, weights/..."""
     with resources.database.session() as session:
         row = resolve_model(session, caller.project_id, ref)
     known = orjson.loads(resources.storage.read(row.manifest_key))["files"]

@@ -59,11 +59,11 @@ def draw_environment(place: Environment) -> str:
     from rdkit.Chem.Draw import DrawMorganEnv, rdMolDraw2D
 
     smiles, atom, radius = place
-    options = rdMolDraw2D.MolDrawOptions()
+    options: Any = rdMolDraw2D.MolDrawOptions()
     options.clearBackground = False
     options.fixedBondLength = 26
+    # untyped in RDKit
+    drawing: Any = DrawMorganEnv
     return tidy(
-        DrawMorganEnv(
-            parse_standardized(smiles), atom, radius, molSize=_SIZE, drawOptions=options
-        )
+        drawing(parse_standardized(smiles), atom, radius, molSize=_SIZE, drawOptions=options)
     )

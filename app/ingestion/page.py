@@ -1,4 +1,4 @@
-"""The report as one page that can be sent to a colleague: no script, nothing loaded from anywhere."""
+"""The report as one page to send to a colleague: no script, nothing loaded from anywhere."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

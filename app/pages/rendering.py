@@ -12,8 +12,8 @@ _BASE = Path(__file__).parent / "templates"
 
 
 def page_template(folder: Path, name: str, **filters: Callable[..., str]) -> Any:
-    """The template `name` of `folder`; it may extend base.html and import macros.html. It has `num`,
-    `short`, `count` and `filters`.
+    """The template `name` of `folder`; it may extend base.html and import macros.html. It has
+    `num`, `short`, `count` and `filters`.
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

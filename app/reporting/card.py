@@ -1,4 +1,4 @@
-"""The model card: sections of Mitchell et al. 2019 (doi:10.1145/3287560.3287596), filled from data."""
+"""The model card: sections of Mitchell et al. 2019 (doi:10.1145/3287560.3287596), filled in."""
 
 from app.reporting.reproduce import command, python
 from app.reporting.sections import Entry, Section, to_markdown
@@ -77,13 +77,18 @@ def _again(model: StoredModel) -> str:
 
 def _use(model: StoredModel) -> Section:
     what = "molecules" if model.of_molecules else "rows with the same columns"
+    endpoints = listed([endpoint(model, target) for target in model.targets], 12)
     return Section(
         title="Intended use",
         entries=[
-            Entry(text=f"Predicts {listed([endpoint(model, t) for t in model.targets], 12)} for {what}."),
+            Entry(text=f"Predicts {endpoints} for {what}."),
             *(Entry(label="out of scope", text=text) for text in domain_words(model)),
         ],
-        missing=("the decision that it is made for", "who uses it", "uses that it is not meant for"),
+        missing=(
+            "the decision that it is made for",
+            "who uses it",
+            "uses that it is not meant for",
+        ),
     )
 
 
@@ -100,9 +105,11 @@ def _difficulty(model: StoredModel) -> list[str]:
     if not similarity:
         return ["How near the test rows are to training rows was not measured."]
     return [
-        "Similarity of test rows to the nearest training molecule (Tanimoto, Morgan): median"
-        f" {said(similarity.get('median'))}, 5 % to 95 % {said(similarity.get('p05'))} to"
-        f" {said(similarity.get('p95'))}."
+        (
+            "Similarity of test rows to the nearest training molecule (Tanimoto, Morgan): median"
+            f" {said(similarity.get('median'))}, 5 % to 95 % {said(similarity.get('p05'))} to"
+            f" {said(similarity.get('p95'))}."
+        )
     ]
 
 
@@ -153,7 +160,9 @@ def _analyses(model: StoredModel) -> Section:
         for part in PARTS:
             figures = model.section(part, target)
             if figures:
-                text = "; ".join(f"{metric_label(k)} {with_interval(v)}" for k, v in figures.items())
+                text = "; ".join(
+                    f"{metric_label(k)} {with_interval(v)}" for k, v in figures.items()
+                )
                 entries.append(Entry(label=f"{target}, {part.replace('_', ' ')}", text=text))
     return Section(title="Quantitative analyses", entries=entries)
 

@@ -76,9 +76,7 @@ def _precision_recall(curves: list[_Curve]) -> Drawn:
         plot.line(recall, precision, style)
     shares = listed([f"{word} {percent(float(flags.mean()))}" for word, flags, _ in curves])
     caption = f"How many of those found are right. The flat line is guessing: {shares}."
-    return Drawn(
-        title="Precision and recall", svg=plot.svg(), caption=caption + _legend(curves)
-    )
+    return Drawn(title="Precision and recall", svg=plot.svg(), caption=caption + _legend(curves))
 
 
 def _reliability(rows: TargetRows, words: list[str]) -> Drawn:
@@ -120,4 +118,8 @@ def _legend(curves: list[_Curve]) -> str:
     if len(curves) == 1:
         return ""
     names = ("blue", "orange", "green", "violet", "red", "brown")
-    return " " + ", ".join(f"{word}: {name}" for (word, _, _), name in zip(curves, names, strict=False)) + "."
+    return (
+        " "
+        + ", ".join(f"{word}: {name}" for (word, _, _), name in zip(curves, names, strict=False))
+        + "."
+    )

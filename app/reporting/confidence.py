@@ -44,13 +44,14 @@ def similarity_plots(rows: TargetRows, unit: str) -> list[Drawn]:
     plot = Plot(
         x=(0.0, 1.0),
         y=(0.0, 1.05 * float(counts.max())),
-        x_label="similarity to the nearest training molecule",
+        x_label="similarity to the nearest training row",
         y_label="test rows",
-        label="Histogram of the similarity of test rows to the nearest training molecule",
+        label="Histogram of the similarity of test rows to the nearest training row",
         height=280,
     )
     plot.bars(edges[:-1], edges[1:], counts.astype(np.float64))
-    caption = "Tanimoto similarity of Morgan fingerprints. Far right, the test asks what was taught."
+    kind = "Tanimoto similarity of Morgan fingerprints. " if rows.smiles else ""
+    caption = f"{kind}Far right, the test asks what was taught."
     found = [Drawn(title="How near the test rows are", svg=plot.svg(), caption=caption)]
     return found + _error_by_similarity(known, unit)
 
@@ -62,11 +63,11 @@ def _error_by_similarity(rows: TargetRows, unit: str) -> list[Drawn]:
     of_numbers = rows.probabilities is None
     plot = _bars(
         np.sqrt(means) if of_numbers else means,
-        [f"{a:.2f}–{b:.2f}" for a, b in zip(low, high, strict=True)],
+        [f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)],
         y_label=f"RMSE{f' ({unit})' if unit else ''}" if of_numbers else "share answered wrong",
-        label="Error of five groups of test rows by their similarity to training molecules",
+        label="Error of five groups of test rows by their similarity to training rows",
     )
-    caption = "Five groups of equal size, from the most foreign test molecules to the most familiar."
+    caption = "Five groups of equal size, from the most foreign test rows to the most familiar."
     return [Drawn(title="Error by similarity", svg=plot.svg(), caption=caption)]
 
 
@@ -126,10 +127,10 @@ def confident_half(model: StoredModel, target: str) -> str | None:
     error, other, ratio = (half.get(name) for name in ("error", "other_error", "ratio"))
     if error is None or other is None or ratio is None:
         return None
-    unit = model.unit(target)
+    unit = f" {model.unit(target)}" if model.unit(target) else ""
     return (
-        f"The half that the model is surer of has an error of {said(error)}{f' {unit}' if unit else ''},"
-        f" the other half {said(other)}: {percent(ratio)} of it."
+        f"The half that the model is surer of has an error of {said(error)}{unit}, {percent(ratio)}"
+        f" of that of the other half ({said(other)}{unit})."
     )
 
 

@@ -110,8 +110,9 @@ def _drawn_columns(
     for feature in asked:
         featurizer: Any = origin[feature["name"]]
         column = featurizer.columns().index(feature["name"])
-        size, generator = featurizer.params.fp_size, morgan_generator(featurizer.params)
-        seen = column_environments(smiles, generator, size, [column])[column]
+        params = featurizer.params
+        generator = morgan_generator(params, use_features=params.use_features)
+        seen = column_environments(smiles, generator, params.fp_size, [column])[column]
         if seen.places:
             # S704: RDKit writes it from a parsed structure
             svg = Markup(draw_environment(seen.places[0]))  # noqa: S704

@@ -1,4 +1,4 @@
-"""The report as one page that can be sent to a colleague: no script, nothing loaded from anywhere."""
+"""The report as one page to send to a colleague: no script, nothing loaded from anywhere."""
 
 from functools import lru_cache
 from pathlib import Path
@@ -141,7 +141,9 @@ def _class_lines(report: Any) -> list[dict[str, Any]]:
     """Precision, recall and F1 of each class."""
     labels = (report.get("confusion_matrix") or {}).get("labels") or []
     lines = report.get("classification_report") or {}
-    return [{"name": label, **lines[label]} for label in labels if isinstance(lines.get(label), dict)]
+    return [
+        {"name": label, **lines[label]} for label in labels if isinstance(lines.get(label), dict)
+    ]
 
 
 def _spread(model: StoredModel, target: str) -> dict[str, Any]:

@@ -33,7 +33,13 @@ def qmrf(model: StoredModel) -> str:
 
 
 def principles(model: StoredModel) -> list[Section]:
-    return [_endpoint(model), _algorithm(model), _domain(model), _validation(model), _mechanism(model)]
+    return [
+        _endpoint(model),
+        _algorithm(model),
+        _domain(model),
+        _validation(model),
+        _mechanism(model),
+    ]
 
 
 def _endpoint(model: StoredModel) -> Section:
@@ -78,7 +84,11 @@ def _validation(model: StoredModel) -> Section:
     for target in model.targets[:_MAX_TARGETS]:
         entries += _fit(model, target)
     for target in model.targets[:1]:
-        told = [noise_ceiling(model, target), confident_half(model, target), _covered(model, target)]
+        told = [
+            noise_ceiling(model, target),
+            confident_half(model, target),
+            _covered(model, target),
+        ]
         entries += [Entry(text=text) for text in told if text]
     entries += [Entry(label="leak", text=entry["detail"]) for entry in leaks(model)]
     entries += [Entry(text=text) for text in audited(model)]
@@ -105,8 +115,10 @@ def _covered(model: StoredModel, target: str) -> str | None:
     table = coverage_table(model, target)
     if not table:
         return None
-    level = percent(nominal_level(model, target))
-    return f"Intervals of {level} hold {percent(table[0]['share'])} of {counted(table[0]['n'], 'test row')}."
+    level, first = percent(nominal_level(model, target)), table[0]
+    return (
+        f"Intervals of {level} hold {percent(first['share'])} of {counted(first['n'], 'test row')}."
+    )
 
 
 def _mechanism(model: StoredModel) -> Section:

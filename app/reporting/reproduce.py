@@ -9,6 +9,7 @@ from app.reporting.stored import StoredModel
 
 #: what the manifest says about a split beside the request
 _NOT_ASKED = ("hash", "sizes")
+_WIDTH = 76
 
 
 def request(model: StoredModel) -> dict[str, Any]:
@@ -28,13 +29,12 @@ def request(model: StoredModel) -> dict[str, Any]:
 
 
 def command(model: StoredModel) -> str | None:
-    """`retort train ...`; None where only the client can say it: parameters of features or of the
-    split, or two seeds.
+    """`retort train ...`; None where only the client can say it: parameters of features, or two
+    seeds.
     """
     asked = request(model)
     split, features = asked["split"], asked["features"]
-    plain = not split.get("params") and not any(spec.get("params") for spec in features)
-    if not plain or split["seed"] != asked["seed"]:
+    if any(spec.get("params") for spec in features) or split["seed"] != asked["seed"]:
         return None
     words = ["retort", "train", asked["dataset"]]
     for target in asked["targets"]:
@@ -43,22 +43,23 @@ def command(model: StoredModel) -> str | None:
     for name, value in asked["algorithm"]["params"].items():
         words += ["--set", f"{name}={json.dumps(value)}"]
     words += ["--features", ",".join(spec["name"] for spec in features)]
-    words += ["--split", split["name"], "--seed", str(asked["seed"]), "--name", asked["name"]]
+    words += ["--split", split["name"]]
+    for name, value in split.get("params", {}).items():
+        words += ["--split-set", f"{name}={json.dumps(value)}"]
+    words += ["--seed", str(asked["seed"]), "--name", asked["name"]]
     return _wrapped(words)
 
 
 def _wrapped(words: list[str]) -> str:
     """Quoted for a shell, one option a line where it would be long."""
     lines = [""]
-    for word in (shlex.quote(word) for word in words):
+    quoted = (shlex.quote(word) for word in words)
+    for word in quoted:
         if word.startswith("--") and len(lines[-1]) + len(word) > _WIDTH:
             lines[-1] += " \\"
             lines.append("   ")
         lines[-1] += f" {word}" if lines[-1] else word
     return "\n".join(lines)
-
-
-_WIDTH = 76
 
 
 def python(model: StoredModel) -> str:

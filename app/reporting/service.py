@@ -1,25 +1,28 @@
 """The reports of a model, made from what is stored of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
+
+import orjson
 
 from app.models.bundle import BundleManifest, libraries
 from app.reporting.card import model_card
 from app.reporting.page import render_page
 from app.reporting.qmrf import qmrf
 from app.reporting.stored import StoredModel
+from app.resources import Resources
 
-#: what is stored beside the weights
-REPORT, CARD, QMRF = "report.html", "card.md", "qmrf.md"
+#: what is stored beside the weights, and how it is made
+_REPORTS: dict[str, Callable[[StoredModel], str]] = {
+    "report.html": render_page,
+    "card.md": model_card,
+    "qmrf.md": qmrf,
+}
 
 
 def reports(model: StoredModel) -> dict[str, bytes]:
-    """File name -> content, the same bytes for the same model."""
-    return {
-        REPORT: render_page(model).encode(),
-        CARD: model_card(model).encode(),
-        QMRF: qmrf(model).encode(),
-    }
+    """File name -> content; the same bytes for the same model."""
+    return {name: render(model).encode() for name, render in _REPORTS.items()}
 
 
 def reports_of_training(
@@ -28,3 +31,20 @@ def reports_of_training(
     """As `reports`, for a model that is about to be stored."""
     told = manifest.model_copy(update={"libraries": libraries()}).model_dump(mode="json")
     return reports(StoredModel(manifest=told, metrics=metrics, predictions=predictions))
+
+
+def report_now(resources: Resources, asked: dict[str, Any]) -> dict[str, Any]:
+    """{"text"} of one report of a model whose training did not write it: an earlier release.
+
+    `asked`: {"manifest_key", "file"}. Answered by a warm worker.
+    """
+    storage, key = resources.storage, asked["manifest_key"]
+    manifest = orjson.loads(storage.read(key))
+    folder = key.rpartition("/")[0]
+
+    def read(name: str) -> bytes | None:
+        return storage.read(f"{folder}/{name}") if name in manifest["files"] else None
+
+    metrics = orjson.loads(read("metrics.json") or b"{}")
+    model = StoredModel(manifest=manifest, metrics=metrics, predictions=read("predictions.parquet"))
+    return {"text": _REPORTS[asked["file"]](model)}

@@ -49,9 +49,7 @@ def headline(model: StoredModel) -> str:
     return f"{on}, {_one(verdict.metric, figure, base, unit, model, target)}"
 
 
-def _one(
-    metric: str, figure: str, base: str, unit: str, model: StoredModel, target: str
-) -> str:
+def _one(metric: str, figure: str, base: str, unit: str, model: StoredModel, target: str) -> str:
     if metric == "rmse":
         text = (
             f"its typical error (RMSE) is {figure}{unit}; always answering the training mean errs"
@@ -65,7 +63,10 @@ def _one(
             f" {model.classes(target)[0]} in {percent(_value(model, target, metric))} of cases"
             f" (AUROC {figure}); guessing gives {base}."
         )
-    return f"its {metric_label(metric)} is {figure}; always answering the most frequent class gives {base}."
+    return (
+        f"its {metric_label(metric)} is {figure}; always answering the most frequent class gives"
+        f" {base}."
+    )
 
 
 def _value(model: StoredModel, target: str, metric: str) -> float | None:
@@ -89,18 +90,24 @@ def _of_many(model: StoredModel, verdict: Verdict) -> str:
 
 
 def noise_ceiling(model: StoredModel, target: str) -> str | None:
-    """How well the best possible model could do, where measurements were repeated."""
+    """How well the best possible model could do, where measurements were repeated; None where the
+    files say nothing of it (app/metrics/noise_ceiling.py).
+    """
     found = model.section("noise_ceiling", target)
-    metric = default_metric(model.task)
-    value: Any = found.get(metric, found.get("value"))
-    if isinstance(value, dict):
-        value = value.get("value")
-    if value is None:
+    ceiling = found.get("ceiling")
+    if not ceiling:
+        note = found.get("note")
+        return f"The noise ceiling is not known: {note}." if note else None
+    repeats = counted(int(found.get("structures", 0)), "structure")
+    name = next((m for m in (default_metric(model.task), "accuracy") if m in ceiling), None)
+    if name is None:
         return None
-    unit = f" {model.unit(target)}" if model.unit(target) and metric == "rmse" else ""
-    n = found.get("n") or found.get("n_groups")
-    repeats = f" (from {counted(int(n), 'repeated measurement')})" if n else ""
-    return f"No model can be expected to do better than {said(value)}{unit}{repeats}: so far repeats of a measurement lie apart."
+    unit = f" {model.unit(target)}" if model.unit(target) and name == "rmse" else ""
+    best = f"{metric_label(name)} {said(ceiling[name].get('value'))}{unit}"
+    return (
+        f"The noise ceiling is {best}: repeated measurements of {repeats} scatter so that a perfect"
+        " model would not be expected to do better."
+    )
 
 
 def caveats(model: StoredModel) -> list[str]:
@@ -108,8 +115,8 @@ def caveats(model: StoredModel) -> list[str]:
     found = [f"Leak: {entry['detail']}" for entry in leaks(model) if entry["severity"] == "error"]
     if (model.section("similarity")).get("easy"):
         found.append(
-            "The split is easy: many test molecules have near twins in training. Expect larger"
-            " errors for new chemistry; train with split scaffold to see them."
+            "The split is easy: many test rows have near twins in training. Expect larger errors"
+            " for new chemistry; train with split scaffold to see them."
         )
     found += [f"Check: {entry['detail']}" for entry in leaks(model) if entry["severity"] != "error"]
     n = model.section("n").get("test", 0)
@@ -126,7 +133,8 @@ def _intervals_off(model: StoredModel, target: str) -> list[str]:
     if not n or abs(share - level) <= _TOLERANCE:
         return []
     word = "narrow" if share < level else "wide"
-    return [f"Intervals are too {word}: {percent(level)} promised, {percent(share)} of test rows inside."]
+    found = f"{percent(share)} of test rows inside"
+    return [f"Intervals are too {word}: {percent(level)} promised, {found}."]
 
 
 _TOLERANCE = 0.08
@@ -191,12 +199,14 @@ def domain_words(model: StoredModel) -> list[str]:
     threshold = domain.get("similarity_threshold")
     leverage = domain.get("leverage_threshold")
     rules = []
+    what = "molecule" if model.of_molecules else "row"
     if threshold is not None:
-        rules.append(f"its nearest training molecule has a Tanimoto similarity of at least {said(threshold)}")
+        kind = "Tanimoto similarity" if model.of_molecules else "similarity"
+        rules.append(f"its nearest training {what} has a {kind} of at least {said(threshold)}")
     if leverage is not None:
         rules.append(f"its leverage is at most {said(leverage)}")
     if rules:
-        found.append(f"A {'molecule' if model.of_molecules else 'row'} is inside when {' and '.join(rules)}.")
+        found.append(f"A {what} is inside when {' and '.join(rules)}.")
     if domain.get("inside") is not None:
         found.append(f"{percent(domain['inside'])} of the test rows are inside.")
     inside, outside = domain.get("error_inside"), domain.get("error_outside")

@@ -50,7 +50,8 @@ class TargetRows:
         """Numbers: |measured - predicted|. Classes: 1 - probability of the true class."""
         if self.probabilities is None:
             return np.abs(self.measured - self.predicted)
-        return 1.0 - self.probabilities[np.arange(self.n), self.measured.astype(int)]
+        right = self.probabilities[np.arange(self.n), self.measured.astype(int)]
+        return np.asarray(1.0 - right)
 
     def at(self, rows: NDArray[Any]) -> "TargetRows":
         """These rows of it, by index or mask."""
@@ -108,7 +109,7 @@ class StoredModel:
         return dict(found)
 
     def rows(self, target: str, part: str) -> TargetRows:
-        """Labelled rows of `part`; out_of_fold falls back to the validation rows of older models."""
+        """Labelled rows of `part`; out_of_fold: of older models the validation rows."""
         mask = self._parts == part
         if part == "out_of_fold" and not mask.any():
             mask = self._parts == "validation"
@@ -138,7 +139,9 @@ class StoredModel:
     def _column(self, name: str) -> Values:
         if self._table is None or name not in self._names:
             return np.full(len(self._parts), np.nan)
-        values = self._table[name].cast("double").to_numpy()
+        import pyarrow as pa
+
+        values = self._table[name].cast(pa.float64()).to_numpy()
         return np.asarray(values, dtype=np.float64)
 
     def _take(self, target: str, rows: NDArray[np.int64], measured: Values) -> TargetRows:

@@ -20,8 +20,8 @@ _STRONG, _USEFUL = 0.5, 0.25
 RULE = (
     "The grade is how much of the way from the trivial baseline to a perfect model is covered:"
     " strong from 50 %, useful from 25 %, weak below; none where the 95 % interval of the figure"
-    " reaches the baseline. A model near the noise ceiling cannot be better. Leaks and an easy split"
-    " are not in the grade: they are named beside it, and a leak takes its meaning away."
+    " reaches the baseline. A model near the noise ceiling cannot be better. Leaks and an easy"
+    " split are not in the grade: they are named beside it, and a leak takes its meaning away."
 )
 WORDS: dict[Grade, str] = {
     "strong": "Strong",

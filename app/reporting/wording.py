@@ -21,6 +21,7 @@ _LABELS = {
     "brier": "Brier score",
     "log_loss": "log loss",
     "bedroc": "BEDROC",
+    "expected_calibration_error": "calibration error",
 }
 _HUNDRED, _TEN, _HUNDREDTH = 100, 10, 0.01
 
@@ -46,7 +47,7 @@ def percent(share: float | None) -> str:
 def with_interval(figure: Mapping[str, Any] | None) -> str:
     """`0.571 [0.48, 0.66]`; the value alone without interval."""
     if not figure:
-        return "–"
+        return "-"
     value = said(figure.get("value"))
     low, high = figure.get("ci_low"), figure.get("ci_high")
     if low is None or high is None or figure.get("value") is None:

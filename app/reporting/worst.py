@@ -18,9 +18,8 @@ def worst_rows(model: StoredModel, most: int = _SHOWN) -> list[dict[str, Any]]:
     for target in model.targets:
         rows = model.rows(target, "test")
         error = rows.error / _scale(model, rows)
-        for i in np.argsort(-error, kind="stable")[:most]:
-            if np.isfinite(error[i]):
-                entries.append((float(error[i]), _entry(model, target, rows, int(i))))
+        ranked = [int(i) for i in np.argsort(-error, kind="stable")[:most] if np.isfinite(error[i])]
+        entries += [(float(error[i]), _entry(model, target, rows, i)) for i in ranked]
     entries.sort(key=lambda pair: -pair[0])
     return [entry for _, entry in entries[:most]]
 

@@ -14,6 +14,7 @@ from app.core.work import Outcome, WorkContext
 from app.db.models import ModelVersionRow
 from app.models.bundle import ModelBundle, SavedBundle
 from app.models.records import next_number, set_alias
+from app.reporting.service import reports_of_training
 from app.resources import Resources
 from app.training.assessing import assessment_figures
 from app.training.evaluating import (
@@ -41,6 +42,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     tell(context, "evaluate", "")
     bundle, metrics, extra = _evaluate(context, params, made)
     tell(context, "save", headline(task, metrics))
+    extra |= reports_of_training(bundle.manifest, metrics, extra["predictions.parquet"])
     model_id = new_id()
     saved = bundle.save(resources.storage, model_id, extra)
     facts = {

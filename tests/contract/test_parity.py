@@ -170,6 +170,18 @@ REACHED = {
         lambda c, s: c.registry["d"].remove("old"),
         ["models", "unalias", "d", "old"],
     ),
+    "GET /api/v1/models/{}/report": (
+        lambda c, s: c.models.report("d"),
+        ["report", "d", "-o", "{out}"],
+    ),
+    "GET /api/v1/models/{}/card": (
+        lambda c, s: c.models.card("d"),
+        ["report", "d", "--template", "card"],
+    ),
+    "GET /api/v1/models/{}/qmrf": (
+        lambda c, s: c.models.qmrf("d"),
+        ["report", "d", "--template", "qmrf", "-o", "{out}"],
+    ),
     "POST /api/v1/predictions": (lambda c, s: c.predict("d", ["CCO"]), ["predict", "d", "CCO"]),
     "GET /api/v1/studies": (lambda c, s: c.studies.list(), ["studies", "ls"]),
     "GET /api/v1/studies/{}": (lambda c, s: c.studies.get(s.study), ["studies", "show", "{study}"]),

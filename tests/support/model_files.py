@@ -49,7 +49,8 @@ def number_model(*targets, **changed):
     }
     residuals = {"mean": 0.0, "std": 0.3, "min": -0.5, "max": 0.5, "quantiles": {}, "n": N_TEST}
     metrics["report"] = {t: {"residuals": residuals} for t in targets}
-    metrics["noise_ceiling"] = {targets[0]: {"rmse": 0.31, "n": 17}}
+    ceiling = {"structures": 17, "std": figure(0.31), "ceiling": {"rmse": figure(0.31)}}
+    metrics["noise_ceiling"] = {targets[0]: ceiling | {"note": None}}
     manifest = _manifest("regression", targets)
     manifest["units"] = {targets[0]: "log mol/L"}
     return _stored(manifest | changed, metrics, columns)
@@ -73,9 +74,7 @@ def class_model(*targets, words=("no", "yes"), **changed):
         for c, word in enumerate(words):
             columns[f"{target}_probability_{word}"] = probabilities[:, c]
     metric = "roc_auc" if len(words) == 2 else "balanced_accuracy"
-    metrics = _metrics(
-        targets, {metric: figure(0.84)}, {metric: figure(1 / len(words), 0.0)}
-    )
+    metrics = _metrics(targets, {metric: figure(0.84)}, {metric: figure(1 / len(words), 0.0)})
     counts = [[3] * len(words) for _ in words]
     line = {"precision": 0.5, "recall": 0.5, "f1-score": 0.5, "support": N_TEST}
     matrix = {"labels": list(words), "counts": counts}
@@ -113,7 +112,8 @@ def of_a_table(model):
         "features": [{"name": "columns", "params": {}}],
         "facts": {"importances": {t: [["tenure", 0.6]] for t in model.targets}},
     }
-    return StoredModel(manifest=manifest, metrics=model.metrics, predictions=_parquet(table))
+    metrics = {k: v for k, v in model.metrics.items() if k != "similarity"}
+    return StoredModel(manifest=manifest, metrics=metrics, predictions=_parquet(table))
 
 
 def _shared(n):

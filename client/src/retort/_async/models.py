@@ -60,6 +60,24 @@ class AsyncModels:
             written.append(target)
         return [*written, _store(folder, manifest)]
 
+    async def report(self, ref: Any, target: str | Path | None = None) -> str:
+        """The report as a page in one file (HTML); written to `target` when given."""
+        return await self._text(ref, "report", target)
+
+    async def card(self, ref: Any, target: str | Path | None = None) -> str:
+        """The model card as Markdown: what is known, and what a person must add."""
+        return await self._text(ref, "card", target)
+
+    async def qmrf(self, ref: Any, target: str | Path | None = None) -> str:
+        """A QMRF-style summary of the five OECD principles as Markdown."""
+        return await self._text(ref, "qmrf", target)
+
+    async def _text(self, ref: Any, name: str, target: str | Path | None) -> str:
+        text = (await self._transport.request("GET", f"/models/{ref_of(ref)}/{name}")).text
+        if target is not None:
+            _write(target, text)
+        return text
+
     async def evaluations(self, ref: Any, limit: int | None = None) -> Sequence[Json]:
         """What `evaluate` jobs measured of it, newest first."""
         path = f"/models/{ref_of(ref)}/evaluations"
@@ -157,6 +175,10 @@ class AsyncAdmin:
         found: Json = await self._client.transport.json("GET", "/admin/workers")
         items: Sequence[Json] = found["items"]
         return items
+
+
+def _write(target: str | Path, text: str) -> None:
+    Path(target).write_text(text, encoding="utf-8")
 
 
 def _inside(folder: str | Path, name: str) -> Path:

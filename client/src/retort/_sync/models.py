@@ -61,6 +61,24 @@ class Models:
             written.append(target)
         return [*written, _store(folder, manifest)]
 
+    def report(self, ref: Any, target: str | Path | None = None) -> str:
+        """The report as a page in one file (HTML); written to `target` when given."""
+        return self._text(ref, "report", target)
+
+    def card(self, ref: Any, target: str | Path | None = None) -> str:
+        """The model card as Markdown: what is known, and what a person must add."""
+        return self._text(ref, "card", target)
+
+    def qmrf(self, ref: Any, target: str | Path | None = None) -> str:
+        """A QMRF-style summary of the five OECD principles as Markdown."""
+        return self._text(ref, "qmrf", target)
+
+    def _text(self, ref: Any, name: str, target: str | Path | None) -> str:
+        text = (self._transport.request("GET", f"/models/{ref_of(ref)}/{name}")).text
+        if target is not None:
+            _write(target, text)
+        return text
+
     def evaluations(self, ref: Any, limit: int | None = None) -> Sequence[Json]:
         """What `evaluate` jobs measured of it, newest first."""
         path = f"/models/{ref_of(ref)}/evaluations"
@@ -156,6 +174,10 @@ class Admin:
         found: Json = self._client.transport.json("GET", "/admin/workers")
         items: Sequence[Json] = found["items"]
         return items
+
+
+def _write(target: str | Path, text: str) -> None:
+    Path(target).write_text(text, encoding="utf-8")
 
 
 def _inside(folder: str | Path, name: str) -> Path:

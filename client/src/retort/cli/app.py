@@ -13,6 +13,7 @@ from retort.cli import (
     models,
     predict,
     reference,
+    report,
     studies,
     workflow,
 )
@@ -22,7 +23,7 @@ _HELP = """Retort: molecular machine learning as jobs.
 Begin with: retort data push FILE, retort train DATA --target COLUMN, retort predict MODEL "CCO"."""
 
 app = typer.Typer(no_args_is_help=True, help=_HELP, pretty_exceptions_enable=False)
-for module in (cluster, doctor, learn, compare, predict, reference):
+for module in (cluster, doctor, learn, compare, predict, reference, report):
     app.add_typer(module.app)
 for name, group in (
     ("data", data.app),

@@ -70,6 +70,22 @@ def manifest(state: State, asked: Asked, ref: str) -> Json:
     return {"model": model["ref"], "files": files, "fake": True}
 
 
+@route("GET", "/api/v1/models/{ref}/report")
+def report(state: State, asked: Asked, ref: str) -> httpx.Response:
+    model = model_of(state, ref)
+    return httpx.Response(200, html=f"<!doctype html><html><h1>{model['name']}</h1></html>")
+
+
+@route("GET", "/api/v1/models/{ref}/card")
+def card(state: State, asked: Asked, ref: str) -> httpx.Response:
+    return httpx.Response(200, text=f"# Model card: {model_of(state, ref)['name']}\n")
+
+
+@route("GET", "/api/v1/models/{ref}/qmrf")
+def qmrf(state: State, asked: Asked, ref: str) -> httpx.Response:
+    return httpx.Response(200, text=f"# QMRF-style summary: {model_of(state, ref)['name']}\n")
+
+
 @route("GET", "/api/v1/models/{ref}/files/{path:path}")
 def file(state: State, asked: Asked, ref: str, path: str) -> httpx.Response:
     model_of(state, ref)

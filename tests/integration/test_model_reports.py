@@ -1,0 +1,91 @@
+"""The reports of a trained model: stored beside its weights, served, made anew for an older one."""
+
+import orjson
+import pytest
+
+from app.core.work import SilentContext
+from app.db.models import ModelVersionRow
+from app.reporting.service import report_now
+from app.training import service as training
+from app.training.params import TrainParams
+from tasks.interactive import QUESTIONS
+from tests.support.datasets import PROJECT, ingested, job_context
+from tests.support.molecules import DATA
+
+FAST = {"features": ({"name": "morgan_counts"},), "algorithm": {"name": "ridge"}, "bootstrap": 20}
+NAMES = ("report.html", "card.md", "qmrf.md")
+
+
+@pytest.fixture
+def dataset_id(resources):
+    return ingested(resources, DATA / "freesolv.csv", name="freesolv")[0]
+
+
+def train(resources, dataset_id, context):
+    params = TrainParams(dataset="freesolv", dataset_id=dataset_id, targets=("expt",), **FAST)
+    return training.run(resources, context, params)
+
+
+def stored(resources, model_id, name):
+    return resources.storage.read(f"models/{model_id}/{name}")
+
+
+@pytest.mark.req("S0-10", "goal-60", "goal-61")
+def test_the_same_training_leaves_the_same_reports(resources, dataset_id):
+    context = SilentContext(project_id=PROJECT)
+    ids = [train(resources, dataset_id, context).result["model_id"] for _ in range(2)]
+    for name in NAMES:
+        first, second = (stored(resources, model_id, name) for model_id in ids)
+        assert first == second, name
+    manifest = orjson.loads(stored(resources, ids[0], "manifest.json"))
+    assert manifest["files"].keys() >= set(NAMES)
+    page = stored(resources, ids[0], "report.html").decode()
+    figure = orjson.loads(stored(resources, ids[0], "metrics.json"))["test"]["expt"]["rmse"]
+    assert f"{figure['value']:.3f} [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]" in page
+    assert manifest["split"]["hash"] in page
+    assert manifest["libraries"]["rdkit"] in page
+
+
+@pytest.fixture
+def model(resources, dataset_id):
+    outcome = train(resources, dataset_id, job_context(resources, "train"))
+    with resources.database.session() as session:
+        outcome.commit(session)
+        return session.get_one(ModelVersionRow, outcome.result["model_id"])
+
+
+def test_they_are_served_as_they_were_stored(api, resources, model):
+    page = api.get("models/freesolv:1/report")
+    assert page.content == stored(resources, model.id, "report.html")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = page.headers["content-security-policy"]
+    assert "default-src 'none'" in policy
+    assert "script" not in policy
+    assert "sandbox" in policy.split("; ")
+    for name in ("card", "qmrf"):
+        answer = api.get(f"models/freesolv:1/{name}")
+        assert answer.content == stored(resources, model.id, f"{name}.md")
+        assert answer.headers["content-type"] == "text/markdown; charset=utf-8"
+    assert api.get("models/nothing/report").status_code == 404
+
+
+def test_a_worker_writes_those_of_a_model_that_has_none(api, resources, model, monkeypatch):
+    """The worker is asked in this process; what it makes of the stored files is what the training
+    made of the same.
+    """
+    before = {name: stored(resources, model.id, name) for name in NAMES}
+    resources.storage.delete(f"models/{model.id}/report.html")
+    asked = []
+
+    def ask(resources, payload, timeout):
+        asked.append(payload)
+        assert timeout > 0
+        return QUESTIONS[payload["question"]](resources, payload)
+
+    monkeypatch.setattr("api.routes.models.ask", ask)
+    assert api.get("models/freesolv:1/report").content == before["report.html"]
+    assert api.get("models/freesolv:1/card").content == before["card.md"]
+    assert [payload["file"] for payload in asked] == ["report.html"]
+    for name in NAMES:
+        payload = {"manifest_key": model.manifest_key, "file": name}
+        assert report_now(resources, payload)["text"].encode() == before[name]
