@@ -3,6 +3,7 @@
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
+import orjson
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import HTMLResponse, StreamingResponse
 from sqlalchemy import select
@@ -190,6 +191,24 @@ def splits(ref: str, caller: Caller, resources: WithResources) -> Response:
             select(SplitRow).where(SplitRow.dataset_id == row.id).order_by(SplitRow.created_at)
         ).all()
         return json_response({"items": [_split(entry) for entry in found]})
+
+
+@router.get("/{ref}/splits/{split_id}")
+def split(ref: str, split_id: UUID, caller: Caller, resources: WithResources) -> Response:
+    """One of them with its rows: `train`, `validation` and `test`, or of folds `repeats`, each with
+    the `train` and `test` of its folds. A row is its place in the cleaned table, from 0, as
+    `offset` of `/rows` counts.
+    """
+    with resources.database.session() as session:
+        dataset = resolve_dataset(session, caller.project_id, ref)
+        row = session.get(SplitRow, split_id)
+        if row is None or row.dataset_id != dataset.id:
+            raise NotFound(
+                f"{dataset.name}:{dataset.number} has no split {split_id}",
+                remedy="List them: GET /api/v1/datasets/{ref}/splits.",
+            )
+        stored = orjson.loads(resources.storage.read(row.storage_key))
+        return json_response(stored | _split(row))
 
 
 def _split(row: SplitRow) -> dict[str, Any]:

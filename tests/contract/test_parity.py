@@ -89,6 +89,10 @@ REACHED = {
         lambda c, s: c.datasets.splits("d"),
         ["data", "splits", "d"],
     ),
+    "GET /api/v1/datasets/{}/splits/{}": (
+        lambda c, s: c.datasets.split("d", s.split),
+        ["data", "split", "d", "{split}"],
+    ),
     "GET /api/v1/datasets/{}/diff": (lambda c, s: c.datasets.diff("d"), ["data", "diff", "d"]),
     "GET /api/v1/datasets/{}/lineage": (
         lambda c, s: c.datasets.lineage("d"),
@@ -250,6 +254,7 @@ def scene(tmp_path, monkeypatch):
         job=job.id,
         failed=failed.id,
         study=study["id"],
+        split=client.datasets.splits("d")[0]["id"],
         evaluation=client.models.evaluations("d")[0]["id"],
         upload=client.transport.json("POST", "/files/uploads", json=body)["id"],
         workflow=client.workflows.run(FLOW)["id"],

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 
+import orjson
 import pytest
 
 from app.core.ids import new_id
@@ -223,6 +224,21 @@ def test_the_lineage_leads_from_the_file_to_the_predictions(api, resources):
     assert [(p["id"], p["model"]) for p in found["predictions"]] == [(job["id"], "m:1")]
     assert found["more"] == []
     assert api.get("datasets/mols:1/lineage").json()["models"] == []
+
+
+@pytest.mark.req("goal-28")
+def test_a_split_is_shown_with_its_rows(api, resources):
+    dataset, other = create(api, "mols"), create(api, "else")
+    _model_of(resources, dataset["id"])
+    stored = {"hash": "h", "train": [0, 2], "validation": [], "test": [1]}
+    resources.storage.write("splits/x", orjson.dumps(stored))
+    (listed,) = api.get("datasets/mols/splits").json()["items"]
+    shown = api.get(f"datasets/mols/splits/{listed['id']}").json()
+    assert shown == {**listed, "train": [0, 2], "validation": [], "test": [1]}
+    for ref, split in (("else", listed["id"]), ("mols", other["id"])):
+        refused = api.get(f"datasets/{ref}/splits/{split}")
+        assert refused.status_code == 404
+        assert "splits" in refused.json()["remedy"]
 
 
 def _model_of(resources, dataset_id, name="m"):

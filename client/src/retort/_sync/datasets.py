@@ -112,6 +112,14 @@ class Datasets:
         items: Sequence[Json] = found["items"]
         return items
 
+    def split(self, ref: Any, split_id: Any) -> Json:
+        """One of them with its rows: `train`, `validation`, `test`, or `repeats` of folds. A row is
+        its place in the cleaned table, from 0.
+        """
+        path = f"/datasets/{ref_of(ref)}/splits/{split_id}"
+        found: Json = self._transport.json("GET", path)
+        return found
+
     def diff(self, ref: Any, against: Any = None) -> Json:
         """What changed since another version (left out: the one before)."""
         params = filled(against=None if against is None else ref_of(against))

@@ -240,6 +240,19 @@ def splits(ref: str, as_json: AsJson = False) -> None:
     show.listing(found, columns, plain=as_json)
 
 
+@app.command("split")
+def split(ref: str, split_id: str, as_json: AsJson = False) -> None:
+    """One of its splits; --json names the rows of each part, from 0 in the cleaned table."""
+    with connect() as client:
+        found = client.datasets.split(ref, split_id)
+    if as_json:
+        show.as_json(found)
+        return
+    show.say(f"{found['splitter']}  seed {found['seed']}  hash {found['hash']}")
+    for name, number in found["sizes"].items():
+        show.say(f"  {name} {number}")
+
+
 @app.command("lineage")
 def lineage(ref: str, as_json: AsJson = False) -> None:
     """From the file to versions, models, aliases and predictions."""

@@ -11,6 +11,7 @@ from retort.testing.state import (
     Json,
     Refused,
     State,
+    digest,
     find,
     merge_patch,
     new_id,
@@ -130,8 +131,42 @@ def rows(state: State, asked: Asked, ref: str) -> Json:
 
 @route("GET", "/api/v1/datasets/{ref}/splits")
 def splits(state: State, asked: Asked, ref: str) -> Json:
-    _ready(state, ref)
-    return {"items": []}
+    dataset_id = _ready(state, ref)["id"]
+    models = [m for m in state.models.values() if m["dataset_id"] == dataset_id]
+    return {"items": [_split(state, model) for model in models]}
+
+
+@route("GET", "/api/v1/datasets/{ref}/splits/{split_id}")
+def split(state: State, asked: Asked, ref: str, split_id: str) -> Json:
+    dataset_id = _ready(state, ref)["id"]
+    known = {m["split_id"]: m for m in state.models.values() if m["dataset_id"] == dataset_id}
+    model = find(known, split_id, "split")
+    return _parts(len(state.rows[dataset_id])) | _split(state, model)
+
+
+def _split(state: State, model: Json) -> Json:
+    params = model["training_config"].get("split") or {}
+    parts = _parts(len(state.rows[model["dataset_id"]]))
+    return {
+        "id": model["split_id"],
+        "splitter": params.get("name", "random"),
+        "params": params.get("params", {}),
+        "seed": params.get("seed", 0),
+        "hash": digest(parts),
+        "sizes": {name: len(rows) for name, rows in parts.items()},
+        "test_uses": 1,
+        "created_at": model["created_at"],
+        "fake": True,
+    }
+
+
+def _parts(n: int) -> Json:
+    """Every tenth row is tested, and every tenth one validates."""
+    return {
+        "train": [row for row in range(n) if row % 10 > 1],
+        "validation": [row for row in range(n) if row % 10 == 1],
+        "test": [row for row in range(n) if row % 10 == 0],
+    }
 
 
 @route("GET", "/api/v1/datasets/{ref}/diff")

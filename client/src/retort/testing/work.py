@@ -121,7 +121,7 @@ def _new_model(state: State, job: Json, algorithm: str, hyperparameters: Json) -
         "targets": [{"name": target} for target in targets],
         "metrics": metrics_of(targets, digest([algorithm, hyperparameters])),
         "dataset_id": dataset["id"],
-        "split_id": None,
+        "split_id": new_id(),
         "job_id": job["id"],
         "device": "cpu",
         "feature_set_hash": digest(params.get("features")),
