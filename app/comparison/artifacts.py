@@ -8,6 +8,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from app.comparison.page import render_page
 from app.comparison.result import Comparison
 from app.core.hashing import sha256_of_stream
 from app.core.work import WorkContext
@@ -41,6 +42,7 @@ def write_artifacts(
     contents = {
         "comparison.json": orjson.dumps(found, option=orjson.OPT_INDENT_2),
         "scores.parquet": scores_table(given),
+        "comparison.html": render_page(found).encode(),
     }
     files = []
     for name, content in contents.items():

@@ -34,6 +34,11 @@ def conclusion(
 
 def _verdict(metric: str, found: Mapping[str, Any], practical: float | None) -> dict[str, Any]:
     best = found["candidates"][0]["name"]
+    if not any(beats_baseline(one) for one in found["candidates"]):
+        return _no_winner(
+            f"No candidate is shown to be better in {metric} than knowing only the mean or the"
+            " majority, so it does not matter which of them is best."
+        )
     rivals = [pair for pair in found["pairs"] if pair["better"] == best]
     undecided = [pair["worse"] for pair in rivals if not pair["different"]]
     if undecided:
@@ -44,7 +49,7 @@ def _verdict(metric: str, found: Mapping[str, Any], practical: float | None) -> 
     if unsure:
         return _no_winner(
             f"{best} scored better than {_listed(unsure)} on these folds ({said}), but with the"
-            f" dependence of the folds allowed for that may be chance (p = {p_value}): prefer"
+            f" dependence of the folds allowed for that may be chance ({p_value}): prefer"
             f" {best} if it costs nothing, and claim no more."
         )
     others = "the other candidate" if len(rivals) == 1 else "every other candidate"
@@ -56,7 +61,7 @@ def _verdict(metric: str, found: Mapping[str, Any], practical: float | None) -> 
     next_best = "" if len(rivals) == 1 else ", the next best"
     sentence = (
         f"{best} is better than {others}: {said}{next_best}; the difference holds with the"
-        f" dependence of the folds allowed for (p = {p_value})."
+        f" dependence of the folds allowed for ({p_value})."
     )
     return {"winner": best, "sentence": sentence}
 
@@ -73,19 +78,19 @@ def beats_baseline(candidate: Mapping[str, Any]) -> bool:
 def scrambling_sentence(found: Mapping[str, Any]) -> str:
     n = len(found["scrambled"])
     reached = round(found["p_value"] * (n + 1)) - 1
-    if found["p_value"] < ALPHA:
+    if found["p_value"] <= ALPHA:
         return (
             f"{reached or 'None'} of {n} models that learned from permuted labels scored as well"
-            f" (p = {_p(found['p_value'])}): it has learned something that is in the data."
+            f" ({_p(found['p_value'])}): it has learned something that is in the data."
         )
     if found["p_value"] <= found["smallest_p"]:
         return (
             f"It scored better than after each of {n} permutations of the labels; fewer than 19"
-            f" cannot show more than p = {_p(found['smallest_p'])}."
+            f" cannot show more than {_p(found['smallest_p'])}."
         )
     return (
         f"{reached} of {n} models that learned from permuted labels scored as well"
-        f" (p = {_p(found['p_value'])}): its score may be chance."
+        f" ({_p(found['p_value'])}): its score may be chance."
     )
 
 
@@ -94,10 +99,10 @@ def curve_sentence(metric: str, found: Mapping[str, Any]) -> str:
     if step is None:
         return "Too few folds have a score to say whether more data would help."
     gained = f"{abs(step['improvement']):.3g} ± {step['standard_error']:.2g}"
-    share = f"the step from {step['from']:.0%} to all of the rows"
+    share = f"the step from {100 * step['from']:.0f} % to all of the rows"
     if step["more_data_helps"]:
         doubling = (
-            f", which is about {step['per_doubling']:.2g} for each doubling"
+            f", at that rate about {step['per_doubling']:.2g} for each doubling"
             if step["per_doubling"]
             else ""
         )
@@ -105,9 +110,10 @@ def curve_sentence(metric: str, found: Mapping[str, Any]) -> str:
             f"More data of the same kind would help: {share} still improved {metric} by"
             f" {gained}{doubling}."
         )
-    changed = "improved" if step["improvement"] >= 0 else "worsened"
+    if step["improvement"] < 0:
+        return f"More data is not shown to help: {share} made {metric} worse by {gained}."
     return (
-        f"Whether more data would help cannot be seen: {share} {changed} {metric} by {gained},"
+        f"Whether more data would help cannot be seen: {share} improved {metric} by {gained},"
         " which is within its error."
     )
 
@@ -141,7 +147,7 @@ def _by(metric: str, direction: str, pair: Mapping[str, Any]) -> str:
 
 
 def _p(value: float) -> str:
-    return "less than 0.001" if value < 0.001 else f"{value:.2g}"  # noqa: PLR2004 - customary
+    return "p < 0.001" if value < 0.001 else f"p = {value:.2g}"  # noqa: PLR2004 - customary
 
 
 def _listed(names: Sequence[str]) -> str:

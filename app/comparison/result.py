@@ -29,10 +29,16 @@ from app.training.examples import Labels
 
 Values = NDArray[np.float64]
 METHOD = (
-    "Repeated-measures analysis of variance with each fold as a block, then Tukey's honestly"
-    " significant difference at 5 % (Ash et al., J. Chem. Inf. Model. 2025,"
-    " 10.1021/acs.jcim.5c01609). folds_dependent: the same test with the variance of Nadeau and"
-    " Bengio (Machine Learning 2003, 52, 239), 1/n + n_test/n_train in the place of 1/n."
+    "Every candidate was fitted and scored on the same folds of repeated cross-validation. Against"
+    " knowing only the mean or the majority: one-sided paired t test with the variance of Nadeau"
+    " and Bengio (Machine Learning 2003, 52, 239) for folds that share training rows, 1/n +"
+    " n_test/n_train in the place of 1/n."
+)
+METHOD_OF_SEVERAL = (
+    " Between candidates: repeated-measures analysis of variance with each fold as a block, then"
+    " Tukey's honestly significant difference at 5 % (Ash et al., J. Chem. Inf. Model. 2025,"
+    " 10.1021/acs.jcim.5c01609); with the dependence of the folds allowed for, the same test with"
+    " the variance of Nadeau and Bengio."
 )
 
 
@@ -106,7 +112,7 @@ def compared(given: Comparison) -> dict[str, Any]:
         ],
         "y_scrambling": _scrambled(given, main),
         "learning_curve": _curves(given, main),
-        "method": METHOD,
+        "method": METHOD + (METHOD_OF_SEVERAL if len(given.names) > 1 else ""),
     }
     result["findings"] = findings_of(given.answers, given.names, given.params, result)
     return result

@@ -100,7 +100,7 @@ def test_equal_candidates_are_not_told_apart_and_the_same_request_gives_the_same
     assert "one and two cannot be told apart" in first.found["conclusion"]
     assert [one["group"] for one in rmse["candidates"]] == ["a", "a", "b"]
     assert rmse["candidates"][0]["scores"] == rmse["candidates"][1]["scores"], "the same folds"
-    for name in ("comparison.json", "scores.parquet"):
+    for name in ("comparison.json", "scores.parquet", "comparison.html"):
         assert first.read(name) == again.read(name), name
 
 

@@ -37,7 +37,7 @@ def test_it_runs_as_chunks_and_leaves_its_files(api, resources, mols):
     assert len(api.get(f"jobs/{job['id']}/chunks").json()["items"]) == 28
     artifacts = api.get(f"jobs/{job['id']}/artifacts").json()["items"]
     files = {one["name"]: one for one in artifacts}
-    assert set(files) >= {"comparison.json", "scores.parquet"}
+    assert set(files) == {"comparison.json", "scores.parquet", "comparison.html"}
     found = api.get(f"files/{files['comparison.json']['id']}/content").json()
     assert (
         found["metrics"]["rmse"]["candidates"][0]["mean"]
