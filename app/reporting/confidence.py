@@ -128,9 +128,10 @@ def confident_half(model: StoredModel, target: str) -> str | None:
     if error is None or other is None or ratio is None:
         return None
     unit = f" {model.unit(target)}" if model.unit(target) else ""
+    what = "share of wrong answers" if model.is_classification else "mean absolute error"
     return (
-        f"The half that the model is surer of has an error of {said(error)}{unit}, {percent(ratio)}"
-        f" of that of the other half ({said(other)}{unit})."
+        f"The half of the test rows that the model is surer of has a {what} of {said(error)}{unit},"
+        f" {percent(ratio)} of that of the other half ({said(other)}{unit})."
     )
 
 

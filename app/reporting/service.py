@@ -1,5 +1,6 @@
 """The reports of a model, made from what is stored of it."""
 
+import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from app.reporting.page import render_page
 from app.reporting.qmrf import qmrf
 from app.reporting.stored import StoredModel
 from app.resources import Resources
+
+logger = logging.getLogger(__name__)
 
 #: what is stored beside the weights, and how it is made
 _REPORTS: dict[str, Callable[[StoredModel], str]] = {
@@ -28,9 +31,15 @@ def reports(model: StoredModel) -> dict[str, bytes]:
 def reports_of_training(
     manifest: BundleManifest, metrics: Mapping[str, Any], predictions: bytes
 ) -> dict[str, bytes]:
-    """As `reports`, for a model that is about to be stored."""
+    """As `reports`, for a model that is about to be stored; empty when they cannot be written."""
     told = manifest.model_copy(update={"libraries": libraries()}).model_dump(mode="json")
-    return reports(StoredModel(manifest=told, metrics=metrics, predictions=predictions))
+    try:
+        return reports(StoredModel(manifest=told, metrics=metrics, predictions=predictions))
+    except Exception:
+        # hours of training are not thrown away for its description: the route asks for it again,
+        # of the release that runs then
+        logger.exception("the reports of %s could not be written", manifest.name)
+        return {}
 
 
 def report_now(resources: Resources, asked: dict[str, Any]) -> dict[str, Any]:

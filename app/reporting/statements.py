@@ -112,17 +112,27 @@ def noise_ceiling(model: StoredModel, target: str) -> str | None:
 
 def caveats(model: StoredModel) -> list[str]:
     """What takes meaning away from the headline, worst first."""
-    found = [f"Leak: {entry['detail']}" for entry in leaks(model) if entry["severity"] == "error"]
+    found = [
+        f"Leak: {_ended(entry['detail'])}" for entry in leaks(model) if entry["severity"] == "error"
+    ]
     if (model.section("similarity")).get("easy"):
         found.append(
             "The split is easy: many test rows have near twins in training. Expect larger errors"
             " for new chemistry; train with split scaffold to see them."
         )
-    found += [f"Check: {entry['detail']}" for entry in leaks(model) if entry["severity"] != "error"]
+    found += [
+        f"Check: {_ended(entry['detail'])}"
+        for entry in leaks(model)
+        if entry["severity"] != "error"
+    ]
     n = model.section("n").get("test", 0)
     if 0 < n < _FEW_TEST_ROWS:
         found.append(f"Only {counted(n, 'test row')}: the figures are rough.")
     return found + [text for target in model.targets[:1] for text in _intervals_off(model, target)]
+
+
+def _ended(text: str) -> str:
+    return text if text.endswith(".") else f"{text}."
 
 
 def _intervals_off(model: StoredModel, target: str) -> list[str]:
@@ -209,9 +219,32 @@ def domain_words(model: StoredModel) -> list[str]:
         found.append(f"A {what} is inside when {' and '.join(rules)}.")
     if domain.get("inside") is not None:
         found.append(f"{percent(domain['inside'])} of the test rows are inside.")
-    inside, outside = domain.get("error_inside"), domain.get("error_outside")
-    if inside is not None and outside is not None:
-        found.append(f"The error is {said(inside)} inside and {said(outside)} outside.")
-    elif inside is not None:
-        found.append(f"The error inside is {said(inside)}; too few rows are outside to say theirs.")
-    return found
+    return found + [text for target in model.targets for text in _inside_and_out(model, target)]
+
+
+def error_name(model: StoredModel) -> str:
+    """What confidence and domain are measured by."""
+    return "share of wrong answers" if model.is_classification else "mean absolute error"
+
+
+def _inside_and_out(model: StoredModel, target: str) -> list[str]:
+    domain = model.section("domain")
+    inside = (domain.get("error_inside") or {}).get(target) or {}
+    outside = (domain.get("error_outside") or {}).get(target) or {}
+    if inside.get("value") is None:
+        return []
+    what = f"{target}: the {error_name(model)}" if len(model.targets) > 1 else _the(model)
+    told = f"{what} is {_error(model, target, inside)} inside"
+    if outside.get("value") is None:
+        return [f"{told}; no test row with a label is outside."]
+    return [f"{told} and {_error(model, target, outside)} outside."]
+
+
+def _the(model: StoredModel) -> str:
+    return f"The {error_name(model)}"
+
+
+def _error(model: StoredModel, target: str, found: dict[str, Any]) -> str:
+    """`0.412 log mol/L (97 rows)`."""
+    unit = f" {model.unit(target)}" if model.unit(target) else ""
+    return f"{said(found['value'])}{unit} ({counted(int(found.get('n') or 0), 'row')})"

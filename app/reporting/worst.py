@@ -56,4 +56,5 @@ def _answer(model: StoredModel, target: str, rows: TargetRows, i: int) -> str:
     answer = _value(model, target, float(rows.predicted[i]))
     if rows.probabilities is None:
         return answer
-    return f"{answer} ({percent(float(rows.probabilities[i].max()))})"
+    share = percent(float(rows.probabilities[i].max())).replace(" ", "\N{NO-BREAK SPACE}")
+    return f"{answer} ({share})"

@@ -89,3 +89,14 @@ def test_a_worker_writes_those_of_a_model_that_has_none(api, resources, model, m
     for name in NAMES:
         payload = {"manifest_key": model.manifest_key, "file": name}
         assert report_now(resources, payload)["text"].encode() == before[name]
+
+
+def test_a_training_outlives_a_report_that_cannot_be_written(
+    resources, dataset_id, monkeypatch, caplog
+):
+    monkeypatch.setattr("app.reporting.service.reports", lambda model: 1 / 0)
+    result = train(resources, dataset_id, SilentContext(project_id=PROJECT)).result
+    files = orjson.loads(stored(resources, result["model_id"], "manifest.json"))["files"]
+    assert not set(NAMES) & files.keys()
+    assert "metrics.json" in files
+    assert "ZeroDivisionError" in caplog.text

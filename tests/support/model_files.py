@@ -166,6 +166,8 @@ def _metrics(targets, test, baseline):
         "rows": [4, 17],
     }
     domain = {"similarity_threshold": 0.3, "leverage_threshold": 2.0, "inside": 0.9}
+    domain["error_inside"] = {t: {"value": 0.4, "n": 36} for t in targets}
+    domain["error_outside"] = {t: {"value": 0.8, "n": 4} for t in targets}
     return {
         "test": dict.fromkeys(targets, test),
         "baseline": dict.fromkeys(targets, baseline),
@@ -173,7 +175,7 @@ def _metrics(targets, test, baseline):
         "mean": mean(test),
         "baseline_mean": mean(baseline),
         "n": {"train": 50, "validation": 10, "test": 40},
-        "domain": domain | {"error_inside": 0.4, "error_outside": 0.8},
+        "domain": domain,
         "leaks": {"findings": [finding], "checked": ["same_structure", "target_column"]},
         "similarity": {"median": 0.5, "p05": 0.2, "p95": 0.9, "share_above_0_9": 0.2, "easy": True},
     }
