@@ -15,10 +15,10 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 CLUSTER := $(PY) -m workers.embedded
 
 .PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check \
-	requirements format docs bench lock clean
+	requirements format docs bench benchmark-science lock clean
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 install: $(VENV)/.project ## the virtual environment, once
 
@@ -100,6 +100,9 @@ docs: install ## the guides as a site in build/docs; warnings and broken links a
 
 bench: install ## peers and limits, side by side
 	$(PY) -m benchmarks
+
+benchmark-science: install ## defaults against published scores: make benchmark-science [DATA="esol freesolv"] [SEEDS="0 1"]
+	OMP_NUM_THREADS=1 $(PY) -m benchmarks.science --write $(if $(DATA),--data $(DATA)) $(if $(SEEDS),--seeds $(SEEDS))
 
 lock: install ## pin what is installed now
 	$(PY) deploy/lock.py > requirements.lock.new
