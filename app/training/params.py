@@ -41,7 +41,9 @@ class LearnSpec(RequestModel):
 
 
 class TrainParams(LearnSpec):
-    algorithm: PluginSpec = PluginSpec(name="lightgbm")
+    #: the average of three boosters: at or near the best single one on every shared data set
+    #: (docs/benchmarks.md)
+    algorithm: PluginSpec = PluginSpec(name="consensus")
     #: also point this alias of the model name to the new version
     alias: Slug | None = None
     #: rows that intervals and probabilities are calibrated on: cross: folds of all but the test

@@ -91,7 +91,7 @@ def featurize(
 def train(
     dataset: str,
     target: Targets = None,
-    algorithm: Algorithm = "lightgbm",
+    algorithm: Algorithm = "consensus",
     set_: Settings = None,
     features: Features = None,
     split: Split = "random",

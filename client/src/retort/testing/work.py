@@ -84,7 +84,7 @@ def featurize(state: State, job: Json) -> Outcome:
 
 def train(state: State, job: Json) -> Outcome:
     params = job["params"]
-    algorithm = (params.get("algorithm") or {}).get("name", "lightgbm")
+    algorithm = (params.get("algorithm") or {}).get("name", "consensus")
     model = _new_model(state, job, algorithm, (params.get("algorithm") or {}).get("params") or {})
     result = {
         "model_id": model["id"],
