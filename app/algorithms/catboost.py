@@ -37,14 +37,14 @@ class CatBoost(PerTargetAlgorithm):
 
     class Params(PluginParams):
         iterations: int = Field(default=500, ge=1, le=20_000)
-        learning_rate: float = Field(default=0.08, gt=0, le=1)
+        learning_rate: float = Field(default=0.1, gt=0, le=1)
         depth: int = Field(default=6, ge=1, le=16)
         l2_leaf_reg: float = Field(default=3.0, ge=0)
         random_strength: float = Field(default=1.0, ge=0)
         #: share of the columns that each tree may look at
         rsm: float = Field(default=0.1, gt=0, le=1)
         #: share of the rows that each tree sees
-        subsample: float = Field(default=0.6, gt=0, le=1)
+        subsample: float = Field(default=0.8, gt=0, le=1)
         #: thresholds per column
         border_count: int = Field(default=32, ge=1, le=65_535)
 
