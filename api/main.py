@@ -13,6 +13,7 @@ from api.notifier import JobNotifier
 from api.routes import (
     admin,
     catalog,
+    comparisons,
     compat_worker,
     datasets,
     estimates,
@@ -86,6 +87,7 @@ def create_api(resources: Resources | None = None) -> FastAPI:
         evaluations,
         registry,
         predictions,
+        comparisons,
         studies,
         catalog,
         admin,

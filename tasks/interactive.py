@@ -6,6 +6,7 @@ from typing import Any
 from app.core.errors import Unavailable
 from app.ingestion.diff import diff
 from app.ingestion.preview import preview
+from app.prediction.comparing import compare_given, compare_stored
 from app.prediction.interactive import answer
 from app.reporting.service import report_now
 from app.resources import Resources, get_resources
@@ -17,6 +18,8 @@ QUESTIONS: dict[str, Callable[[Resources, dict[str, Any]], dict[str, Any]]] = {
     "preview": preview,
     "dataset_diff": diff,
     "model_report": report_now,
+    "compare_items": compare_given,
+    "compare_stored": compare_stored,
 }
 
 

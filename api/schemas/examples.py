@@ -33,6 +33,14 @@ EXAMPLES: dict[str, Any] = {
     "Candidate": _CANDIDATE,
     "CompareJob": {"kind": "compare", "params": _COMPARE},
     "CompareParams": _COMPARE,
+    "ComparedItem": {"id": "ethanol", "predicted": {"dG": -4.9}, "reference": {"dG": -5.0}},
+    "ComparisonsRequest": {
+        "items": [
+            {"id": "ethanol", "predicted": {"dG": -4.9}, "reference": {"dG": -5.0}},
+            {"id": "hexane", "predicted": {"dG": 2.9}, "reference": {"dG": 2.5}},
+        ],
+        "units": {"dG": "kcal/mol"},
+    },
     "DatasetPatch": {"labels": {"assay": "solubility", "draft": None}},
     "EstimateRequest": {"kind": "train", "params": _TRAIN},
     "EvaluateJob": {"kind": "evaluate", "params": {"model": "esol:3", "dataset": "esol_2026"}},
@@ -52,6 +60,7 @@ EXAMPLES: dict[str, Any] = {
     "RelabelRequest": {"labels": {"assay": "solubility", "draft": None}},
     "RerunRequest": {"params": {"algorithm": {"name": "random_forest"}}, "dry_run": True},
     "SplitSpec": {"name": "scaffold", "seed": 0},
+    "StoredValues": {"dataset": "freesolv", "column": "expt", "unit": "kcal/mol"},
     "TrainJob": {"kind": "train", "params": _TRAIN, "labels": {"assay": "solubility"}},
     "TrainParams": _TRAIN,
     "UploadRequest": {"name": "library.csv.gz", "size": 734_003_200},

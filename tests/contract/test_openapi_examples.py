@@ -13,9 +13,13 @@ from api.schemas.examples import EXAMPLES
 from app.comparison.params import Candidate
 from app.core.requests import PluginSpec
 from app.core.settings import Settings
+from app.prediction.comparison_params import ComparedItem, StoredValues
 from app.prediction.params import PredictionInput
 from app.resources import Resources
 from app.training.params import SplitSpec
+
+#: what stands inside other bodies
+_INNER = (Candidate, ComparedItem, PluginSpec, PredictionInput, SplitSpec, StoredValues)
 
 
 @pytest.fixture(scope="module")
@@ -31,9 +35,7 @@ def models():
             for value in vars(importlib.import_module(module.name)).values():
                 if isinstance(value, type) and issubclass(value, BaseModel):
                     found[value.__name__] = value
-    return found | {
-        cls.__name__: cls for cls in (Candidate, PluginSpec, PredictionInput, SplitSpec)
-    }
+    return found | {cls.__name__: cls for cls in _INNER}
 
 
 def refs(node):

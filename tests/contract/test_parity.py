@@ -98,6 +98,10 @@ REACHED = {
         lambda c, s: c.datasets.lineage("d"),
         ["data", "lineage", "d"],
     ),
+    "POST /api/v1/comparisons": (
+        lambda c, s: c.compare_values({"gap": 1.2}, {"gap": 1.0}),
+        ["compare-values", "--value", "gap=1.2,1.0"],
+    ),
     # jobs
     "POST /api/v1/jobs": (
         lambda c, s: c.train("d", target="y"),

@@ -272,6 +272,33 @@ def test_two_versions_are_compared(client, dataset, name):
     assert client.datasets.diff(f"{name}:2")["rows"] == found["rows"]
 
 
+def test_values_are_compared_property_by_property(client):
+    found = client.compare_values(
+        [{"gap": 1.5, "score": 7.0}, {"gap": 2.0}],
+        [{"gap": 1.0, "score": 0.0}, {"gap": 2.0, "score": 1.0}],
+        units={"gap": "eV"},
+    )
+    gap, score = found["properties"]["gap"], found["properties"]["score"]
+    assert (gap["n"], gap["mae"], gap["bias"], gap["unit"]) == (2, 0.25, 0.25, "eV")
+    assert (score["n"], score["mae"], score["mean_percent_error"]) == (1, 7.0, None)
+    assert found["items"][0]["comparisons"]["gap"]["percent_error"] == 50.0
+    assert found["items"][1]["missing"] == {"score": "predicted"}
+    plain = client.compare_values([1.0, 2.0], pd.Series([1.0, 4.0]))
+    assert plain["properties"]["value"]["max_absolute_error"] == 2.0
+
+
+def test_stored_columns_are_compared(client, dataset, model, name):
+    y = {"dataset": dataset, "column": "y"}
+    same = client.compare_stored(y, y | {"unit": "kcal/mol"})
+    assert (same["matched"]["both"], same["properties"]["y"]["rmse"]) == (10, 0.0)
+    assert same["properties"]["y"]["unit"] == "kcal/mol"
+    job = client.predict_file(model, ROWS[:10]).wait()
+    told = client.compare_stored({"job": job}, y)
+    assert told["properties"]["y"]["n"] == 10
+    assert told["properties"]["y"]["mae"] > 0
+    assert client.compare_stored({"model": model}, y)["properties"]["y"]["n"] > 0
+
+
 def test_jobs_of_a_workflow_take_what_others_found(client, dataset, name):
     learn = {"dataset": f"{name}:1", "targets": ["y"], "features": [{"name": "maccs"}]}
     made = client.workflows.run(

@@ -14,6 +14,7 @@ from retort._async.mapping import AsyncMap
 from retort._async.models import AsyncAdmin, AsyncModels, AsyncRegistry, AsyncStudies
 from retort._async.objects import AsyncJob
 from retort._async.transport import AsyncTransport
+from retort.comparing import comparison_of, stored_comparison_of
 from retort.config import find_config
 from retort.curling import Curl
 from retort.inputs import as_inputs
@@ -165,6 +166,40 @@ class AsyncRetort:
         said, fields = divide(params)
         said |= {"model": ref_of(model), "file_id": uploaded.id}
         return await self.jobs.submit("predict", said, **fields)
+
+    async def compare_values(
+        self,
+        predicted: Any,
+        reference: Any,
+        *,
+        units: Any = None,
+        reference_units: Any = None,
+        tolerances: Any = None,
+    ) -> Json:
+        """Predicted numbers against simulated or measured ones: errors, a grade with its rule and
+        advice, each property in its own unit.
+
+        One thing is {property: number} on each side, many are lists or DataFrames of them; plain
+        numbers are the property `value`. `units`, `reference_units`, `tolerances`: {property: ...},
+        or of plain numbers one.
+        """
+        body = comparison_of(predicted, reference, units, reference_units, tolerances)
+        found: Json = await self.transport.json("POST", "/comparisons", json=body)
+        return found
+
+    async def compare_stored(
+        self,
+        predicted: Mapping[str, Any],
+        reference: Mapping[str, Any],
+        *,
+        tolerance: float | None = None,
+    ) -> Json:
+        """The same of two columns that the server has: {"dataset", "column"}, {"job"} of a batch
+        prediction, {"model"} (its evaluation); each may name its `unit`.
+        """
+        body = stored_comparison_of(predicted, reference, tolerance)
+        found: Json = await self.transport.json("POST", "/comparisons", json=body)
+        return found
 
     async def catalog(self, kind: str, name: str | None = None) -> Sequence[Json]:
         """algorithms, featurizers, recipes, splitters or metrics, with the JSON Schema of their

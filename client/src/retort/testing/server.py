@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 
 # these register their routes; the order matters where one path fits two templates
-from retort.testing import datasets, files, jobs, looking, models  # noqa: F401
+from retort.testing import comparing, datasets, files, jobs, looking, models  # noqa: F401
 from retort.testing.routing import match, respond
 from retort.testing.state import Asked, Refused, State, digest, problem
 

@@ -22,6 +22,8 @@ def test_one_thing_by_hand():
     assert (density.error, density.absolute_error, density.percent_error) == (-2.0, 2.0, -50.0)
     assert gap.quality.grade == density.quality.grade == "poor"
     assert found.missing == {}
+    negative = compare_ml_vs_simulation({"dG": -1.0}, {"dG": -2.0}).comparisons["dG"]
+    assert (negative.error, negative.percent_error) == (1.0, 50.0), "of the reference's size"
 
 
 @pytest.mark.req("S2-29")
