@@ -42,6 +42,8 @@ class Examples:
 
     X: Matrix
     y: NDArray[np.float64]
+    #: (n,) float64, 0 or more: how much each row counts in the fit; None: all the same
+    weights: NDArray[np.float64] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +54,8 @@ class Predictions:
     values: NDArray[np.float64]
     #: per target (n, n_classes) float64; None for regression
     probabilities: list[NDArray[np.float64]] | None = None
-    #: (n, t) float64 spread of the ensemble, in the target's unit; None where there is none
+    #: (n, t) float64 spread of the ensemble, in the target's unit (of classes: of the probability
+    #: of the class that is told); None where there is none
     std: NDArray[np.float64] | None = None
 
 
@@ -117,8 +120,10 @@ class Algorithm(Plugin):
         """Whether its parameters ask for rare classes to weigh more: then its own decisions stand,
         not those of calibrated probabilities, which would undo that.
         """
-        params = self.params
-        return bool(getattr(params, "balanced", False) or getattr(params, "class_weight", None))
+        return bool(getattr(self.params, "class_weight", None))
+
+    #: rows count by `Examples.weights`; others are fitted as if there were none
+    uses_weights: ClassVar[bool] = False
 
     @abstractmethod
     def fit(
@@ -155,6 +160,10 @@ class Algorithm(Plugin):
     def unavailable(cls) -> str | None:
         """Why it cannot be used here; None when it can. Cheap: imports nothing."""
         return None
+
+    def ignoring_weights(self) -> tuple[str, ...]:
+        """Names of what is fitted as if all rows counted the same."""
+        return () if self.uses_weights else (self.name,)
 
     @classmethod
     def supports(cls, task: TaskType) -> bool:

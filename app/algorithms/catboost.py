@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
-from app.algorithms.per_target import PerTargetAlgorithm
+from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.per_target import PerTargetAlgorithm, Sample
 from app.core.errors import InvalidInput
-from app.core.plugin import PluginParams
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -35,7 +35,7 @@ class CatBoost(PerTargetAlgorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     suffix = ".cbm"
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         iterations: int = Field(default=500, ge=1, le=20_000)
         learning_rate: float = Field(default=0.1, gt=0, le=1)
         depth: int = Field(default=6, ge=1, le=16)
@@ -47,36 +47,46 @@ class CatBoost(PerTargetAlgorithm):
         subsample: float = Field(default=0.8, gt=0, le=1)
         #: thresholds per column
         border_count: int = Field(default=32, ge=1, le=65_535)
+        #: trees without a better validation loss before it stops; null: all of them
+        early_stopping_rounds: int | None = Field(default=None, ge=1, le=10_000)
 
     @classmethod
     def unavailable(cls) -> str | None:
         return None if find_spec("catboost") else "the package catboost is not installed"
 
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
         import catboost
 
-        classes, labels = np.unique(y, return_inverse=True)
-        rows = _rows(X)
-        if not _varies(rows):
+        if not _varies(sample.X):
             raise InvalidInput(
                 "no feature column differs between the training rows",
                 remedy="Choose other features, or give more rows.",
             )
-        model = catboost.CatBoost(
-            self.params.model_dump()
-            | {
-                "loss_function": _loss(task, len(classes)),
-                "bootstrap_type": "Bernoulli",
-                "random_seed": context.seed,
-                "thread_count": context.threads,
-                "allow_writing_files": False,
-                "verbose": False,
-            }
+        classes = np.unique(sample.y)
+        model = catboost.CatBoost(self._settings(task, len(classes), context))
+        held_out = sample.validation
+        model.fit(
+            _pool(sample, classes, task),
+            eval_set=None if held_out is None else _pool(held_out, classes, task),
+            early_stopping_rounds=self.params.early_stopping_rounds if held_out else None,
+            use_best_model=held_out is not None,
+            callbacks=[_StopWhenAsked(context)],
         )
-        stop = _StopWhenAsked(context)
-        model.fit(rows, y if task == "regression" else labels, callbacks=[stop])
         context.work.raise_if_cancelled()
         return model
+
+    def _settings(self, task: str, n_classes: int, context: FitContext) -> dict[str, Any]:
+        values: dict[str, Any] = self.params.model_dump(
+            exclude={"class_weight", "early_stopping_rounds"}
+        )
+        return values | {
+            "loss_function": _loss(task, n_classes),
+            "bootstrap_type": "Bernoulli",
+            "random_seed": context.seed,
+            "thread_count": context.threads,
+            "allow_writing_files": False,
+            "verbose": False,
+        }
 
     @staticmethod
     def predict_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
@@ -146,15 +156,24 @@ def _forget_the_run(estimator: Any) -> None:
     notes["params"] = json.dumps(params, sort_keys=True)
 
 
+def _pool(sample: Sample, classes: NDArray[np.float64], task: str) -> Any:
+    """Labels are numbers, or places among the `classes` of the training rows."""
+    import catboost
+
+    labels = sample.y if task == "regression" else np.searchsorted(classes, sample.y)
+    return catboost.Pool(_rows(sample.X), label=labels, weight=sample.weights)
+
+
 def _loss(task: str, n_classes: int) -> str:
     if task == "regression":
         return "RMSE"
     return "Logloss" if n_classes == 2 else "MultiClass"  # noqa: PLR2004 - two classes
 
 
-def _varies(X: NDArray[np.float32]) -> bool:
+def _varies(X: Matrix) -> bool:
     """Whether any column holds two different values (missing is one value)."""
-    return bool(((X[0] != X) & ~(np.isnan(X) & np.isnan(X[0]))).any())
+    rows = _rows(X)
+    return bool(((rows[0] != rows) & ~(np.isnan(rows) & np.isnan(rows[0]))).any())
 
 
 def _rows(X: Matrix) -> NDArray[np.float32]:

@@ -58,6 +58,13 @@ class Consensus(Algorithm):
         super().__init__(params)
         self.needs_validation = any(member.needs_validation for _, member in self._members())
 
+    @property
+    def weighs_classes(self) -> bool:
+        return any(member.weighs_classes for _, member in self._members())
+
+    def ignoring_weights(self) -> tuple[str, ...]:
+        return tuple(name for _, member in self._members() for name in member.ignoring_weights())
+
     @classmethod
     def unavailable(cls) -> str | None:
         """Only where no default member is installed."""

@@ -2,13 +2,12 @@
 
 from typing import TYPE_CHECKING, Any, Literal
 
-import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
-from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
-from app.algorithms.sklearn_estimators import SklearnAlgorithm
-from app.core.plugin import PluginParams
+from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.per_target import Sample
+from app.algorithms.sklearn_estimators import SklearnAlgorithm, labels, weighting
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -31,7 +30,7 @@ class GradientBoosting(SklearnAlgorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     scaled = True
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         n_estimators: int = Field(default=100, ge=1, le=5_000)
         learning_rate: float = Field(default=0.1, gt=0, le=1)
         max_depth: int | None = Field(default=3, ge=1, le=100)
@@ -44,18 +43,19 @@ class GradientBoosting(SklearnAlgorithm):
     def estimator(self, task: str, context: FitContext) -> Any:
         from sklearn.ensemble import GradientBoostingClassifier, GradientBoostingRegressor
 
-        values = self.params.model_dump() | {"random_state": context.seed}
+        values = self.params.model_dump(exclude={"class_weight"}) | {"random_state": context.seed}
         if task == "regression":
             return GradientBoostingRegressor(**values)
         return GradientBoostingClassifier(**values)
 
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
         def stop_when_asked(*_: Any) -> bool:
             context.work.raise_if_cancelled()
             return False
 
-        labels = y if task == "regression" else y.astype(np.int64)
-        return self.estimator(task, context).fit(X, labels, monitor=stop_when_asked)
+        return self.estimator(task, context).fit(
+            sample.X, labels(sample, task), **weighting(sample), monitor=stop_when_asked
+        )
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Histogram gradient boosting."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
-from app.algorithms.sklearn_estimators import SklearnAlgorithm
-from app.core.plugin import PluginParams
+from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.per_target import Sample
+from app.algorithms.sklearn_estimators import SklearnAlgorithm, labels, weighting
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -28,7 +29,7 @@ class HistGradientBoosting(SklearnAlgorithm):
     reference = "sklearn.ensemble.HistGradientBoostingRegressor; Ke et al. 2017"
     tasks = frozenset({"regression", "binary", "multiclass"})
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         max_iter: int = Field(default=200, ge=1, le=10_000)
         learning_rate: float = Field(default=0.06, gt=0, le=1)
         max_leaf_nodes: int | None = Field(default=31, ge=2, le=1_024)
@@ -36,7 +37,8 @@ class HistGradientBoosting(SklearnAlgorithm):
         min_samples_leaf: int = Field(default=10, ge=1, le=10_000)
         l2_regularization: float = Field(default=0.0, ge=0)
         max_features: float = Field(default=0.1, gt=0, le=1)
-        class_weight: Literal["balanced"] | None = None
+        #: trees without a better validation loss before it stops; null: all of them
+        early_stopping_rounds: int | None = Field(default=None, ge=1, le=10_000)
 
     def estimator(self, task: str, context: FitContext) -> Any:
         from sklearn.ensemble import (
@@ -44,12 +46,26 @@ class HistGradientBoosting(SklearnAlgorithm):
             HistGradientBoostingRegressor,
         )
 
-        values = self.params.model_dump()
-        class_weight = values.pop("class_weight")
+        values = self.params.model_dump(exclude={"class_weight", "early_stopping_rounds"})
         values |= {"random_state": context.seed, "early_stopping": False}
         if task == "regression":
             return HistGradientBoostingRegressor(**values)
-        return HistGradientBoostingClassifier(**values, class_weight=class_weight)
+        return HistGradientBoostingClassifier(**values)
+
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
+        if sample.validation is None:
+            return super().fit_one(sample, task, context)
+        estimator = self.estimator(task, context)
+        estimator.set_params(
+            early_stopping=True, n_iter_no_change=self.params.early_stopping_rounds
+        )
+        return estimator.fit(
+            sample.X,
+            labels(sample, task),
+            **weighting(sample),
+            X_val=sample.validation.X,
+            y_val=labels(sample.validation, task),
+        )
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

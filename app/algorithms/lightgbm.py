@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
-from app.algorithms.per_target import PerTargetAlgorithm
-from app.core.plugin import PluginParams
+from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.per_target import PerTargetAlgorithm, Sample
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -29,7 +29,7 @@ class LightGbm(PerTargetAlgorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     suffix = ".txt"
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         n_estimators: int = Field(default=600, ge=1, le=20_000)
         learning_rate: float = Field(default=0.03, gt=0, le=1)
         num_leaves: int = Field(default=31, ge=2, le=4_096)
@@ -39,37 +39,45 @@ class LightGbm(PerTargetAlgorithm):
         colsample_bytree: float = Field(default=0.3, gt=0, le=1)
         reg_alpha: float = Field(default=0.0, ge=0)
         reg_lambda: float = Field(default=0.0, ge=0)
-        #: weigh classes by their rarity
-        balanced: bool = False
+        #: trees without a better validation loss before it stops; null: all of them
+        early_stopping_rounds: int | None = Field(default=None, ge=1, le=10_000)
 
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
         import lightgbm
 
-        classes, labels = np.unique(y, return_inverse=True)
-        target = y if task == "regression" else labels
-        weight = None
-        if task != "regression" and self.params.balanced:
-            weight = (len(y) / (len(classes) * np.bincount(labels)))[labels]
+        classes = np.unique(sample.y)
+        options = {"verbose": -1, "max_bin": 63, "num_threads": context.threads}
         data = lightgbm.Dataset(
-            np.ascontiguousarray(X, dtype=np.float32),
-            label=target,
-            weight=weight,
-            params={"verbose": -1, "max_bin": 63, "num_threads": context.threads},
+            _rows(sample.X),
+            label=_labels(sample, classes, task),
+            weight=sample.weights,
+            params=options,
             free_raw_data=True,
         )
 
         def stop_when_asked(_: Any) -> None:
             context.work.raise_if_cancelled()
 
+        callbacks: list[Any] = [stop_when_asked]
+        held_out = []
+        if sample.validation is not None:
+            callbacks.append(
+                lightgbm.early_stopping(self.params.early_stopping_rounds, verbose=False)
+            )
+            part = sample.validation
+            held_out = [data.create_valid(_rows(part.X), label=_labels(part, classes, task))]
         return lightgbm.train(
             self._settings(task, len(classes), context),
             data,
             num_boost_round=self.params.n_estimators,
-            callbacks=[stop_when_asked],
+            valid_sets=held_out,
+            callbacks=callbacks,
         )
 
     def _settings(self, task: str, n_classes: int, context: FitContext) -> dict[str, Any]:
-        values: dict[str, Any] = self.params.model_dump(exclude={"n_estimators", "balanced"})
+        values: dict[str, Any] = self.params.model_dump(
+            exclude={"n_estimators", "class_weight", "early_stopping_rounds"}
+        )
         if self.params.subsample < 1.0:
             values["subsample_freq"] = 1
         values |= {
@@ -120,6 +128,11 @@ class LightGbm(PerTargetAlgorithm):
             "colsample_bytree": trial.suggest_float("colsample_bytree", 0.05, 0.6, log=True),
             "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 10.0, log=True),
         }
+
+
+def _labels(sample: Sample, classes: NDArray[np.float64], task: str) -> NDArray[Any]:
+    """Numbers, or places among the `classes` of the training rows."""
+    return sample.y if task == "regression" else np.searchsorted(classes, sample.y)
 
 
 def _rows(X: Matrix) -> NDArray[np.float32]:

@@ -7,9 +7,9 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.sklearn_estimators import SklearnAlgorithm
 from app.core.errors import InvalidInput
-from app.core.plugin import PluginParams
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -42,7 +42,7 @@ class LogisticRegression(SklearnAlgorithm):
     tasks = frozenset({"binary", "multiclass"})
     scaled = True
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         #: inverse strength of the penalty; 1e12: no penalty
         C: float = Field(default=0.01, gt=0, le=_UNPENALIZED)
         #: 0: L2, 1: L1, between: both
@@ -50,7 +50,6 @@ class LogisticRegression(SklearnAlgorithm):
         #: auto: lbfgs, or saga where there is an L1 part. liblinear: binary targets only
         solver: Literal["auto", "lbfgs", "liblinear", "saga"] = "auto"
         max_iter: int = Field(default=500, ge=1, le=100_000)
-        class_weight: Literal["balanced"] | None = None
 
         @model_validator(mode="before")
         @classmethod
@@ -76,7 +75,7 @@ class LogisticRegression(SklearnAlgorithm):
     def estimator(self, task: str, context: FitContext) -> Any:
         from sklearn.linear_model import LogisticRegression as SklearnLogisticRegression
 
-        values = self.params.model_dump()
+        values = self.params.model_dump(exclude={"class_weight"})
         if values["C"] >= _UNPENALIZED:
             values |= {"C": np.inf, "l1_ratio": 0.0}
         if values["solver"] == "auto":

@@ -20,10 +20,30 @@ from app.algorithms.base import (
     Predictions,
 )
 from app.algorithms.cleaning import Cleaning
+from app.algorithms.imbalance import row_weights
 from app.algorithms.scaling import Scaling
 from app.core.errors import InvalidInput
+from app.core.plugin import PluginParams
 
 _MIN_LABELS = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sample:
+    """The rows of one target that carry a label, prepared."""
+
+    X: Matrix
+    #: (n,) numbers or class indices
+    y: NDArray[np.float64]
+    #: (n,) how much each row counts, classes' weights included; None: all the same
+    weights: NDArray[np.float64] | None = None
+    #: rows that the fit may look at to stop early, of the classes that training has
+    validation: "Sample | None" = None
+
+    @property
+    def labels(self) -> NDArray[np.int64]:
+        """(n,) class indices."""
+        return self.y.astype(np.int64)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,10 +73,16 @@ class PerTargetAlgorithm(Algorithm):
     scaled: ClassVar[bool] = False
     #: file name ending of a stored estimator
     suffix: ClassVar[str] = ".skops"
+    uses_weights = True
+
+    def __init__(self, params: PluginParams | None = None) -> None:
+        super().__init__(params)
+        if getattr(self.params, "early_stopping_rounds", None) is not None:
+            self.needs_validation = True
 
     @abstractmethod
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
-        """An estimator fitted to labelled rows; y (n,) numbers or class indices."""
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
+        """An estimator fitted to the labelled rows of one target."""
 
     @staticmethod
     @abstractmethod
@@ -95,29 +121,31 @@ class PerTargetAlgorithm(Algorithm):
         validation: Examples | None,
         context: FitContext,
     ) -> FittedModel:
-        del validation
         fitted: list[Fitted] = []
         for number, target in enumerate(task.targets):
             context.work.raise_if_cancelled()
             context.work.progress(
                 number, len(task.targets), unit="target", stage="fit", message=target
             )
-            fitted.append(self._fit_target(task, number, train, context))
+            fitted.append(self._fit_target(task, number, train, validation, context))
         return PerTargetModel(algorithm=type(self), task=task, fitted=fitted)
 
     def _fit_target(
-        self, task: LearningTask, number: int, train: Examples, context: FitContext
+        self,
+        task: LearningTask,
+        number: int,
+        train: Examples,
+        validation: Examples | None,
+        context: FitContext,
     ) -> Fitted:
-        labelled = np.isfinite(train.y[:, number])
-        y = train.y[labelled, number]
-        X = train.X if labelled.all() else train.X[labelled]
+        sample = _labelled(train, number)
         name = task.targets[number]
-        if len(y) < _MIN_LABELS:
+        if len(sample.y) < _MIN_LABELS:
             raise InvalidInput(
-                f"target {name!r} has {len(y)} labelled training rows",
-                code="no_labels" if not len(y) else "too_few_rows",
+                f"target {name!r} has {len(sample.y)} labelled training rows",
+                code="no_labels" if not len(sample.y) else "too_few_rows",
             )
-        seen = tuple(int(c) for c in np.unique(y)) if task.is_classification else ()
+        seen = tuple(int(c) for c in np.unique(sample.y)) if task.is_classification else ()
         if len(seen) == 1:
             if len(task.targets) == 1:
                 raise InvalidInput(
@@ -129,15 +157,41 @@ class PerTargetAlgorithm(Algorithm):
         prepared = Fitted(
             estimator=None,
             seen=seen,
-            scaling=Scaling.fit(X) if self.scaled else None,
-            cleaning=None if self.scaled else Cleaning.fit(X),
+            scaling=Scaling.fit(sample.X) if self.scaled else None,
+            cleaning=None if self.scaled else Cleaning.fit(sample.X),
         )
-        estimator = self.fit_one(prepared.inputs(X), y, task.type, context)
-        return replace(prepared, estimator=estimator)
+        words = task.classes[number] if task.is_classification else ()
+        sample = replace(
+            sample,
+            X=prepared.inputs(sample.X),
+            weights=row_weights(self.params, sample, words),
+            validation=self._held_out(validation, number, prepared),
+        )
+        return replace(prepared, estimator=self.fit_one(sample, task.type, context))
+
+    def _held_out(
+        self, validation: Examples | None, number: int, prepared: Fitted
+    ) -> Sample | None:
+        """What an early stop looks at; without such rows all rounds are fitted."""
+        if validation is None or not self.needs_validation:
+            return None
+        sample = _labelled(validation, number)
+        known = np.isin(sample.y, prepared.seen) if prepared.seen else np.isfinite(sample.y)
+        if not known.any():
+            return None
+        return Sample(X=prepared.inputs(sample.X[known]), y=sample.y[known])
 
     @classmethod
     def load(cls, folder: Path, task: LearningTask) -> FittedModel:
         return PerTargetModel.load(cls, folder, task)
+
+
+def _labelled(examples: Examples, number: int) -> Sample:
+    known = np.isfinite(examples.y[:, number])
+    if known.all():
+        return Sample(X=examples.X, y=examples.y[:, number], weights=examples.weights)
+    weights = None if examples.weights is None else examples.weights[known]
+    return Sample(X=examples.X[known], y=examples.y[known, number], weights=weights)
 
 
 class PerTargetModel:

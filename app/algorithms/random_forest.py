@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
+from app.algorithms.imbalance import ClassWeight, WeightedClasses
 from app.algorithms.sklearn_estimators import SklearnAlgorithm
-from app.core.plugin import PluginParams
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -28,27 +28,34 @@ class RandomForest(SklearnAlgorithm):
     reference = "Breiman 2001, Mach. Learn. 45, 5; sklearn.ensemble.RandomForestRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         n_estimators: int = Field(default=200, ge=1, le=5_000)
         max_depth: int | None = Field(default=None, ge=1, le=200)
         min_samples_split: int = Field(default=2, ge=2, le=1_000)
         min_samples_leaf: int = Field(default=1, ge=1, le=1_000)
         #: a word or a share of the columns; "auto": a third (regression), "sqrt" (classes)
         max_features: Literal["auto", "sqrt", "log2"] | float | None = "auto"
-        class_weight: Literal["balanced", "balanced_subsample"] | None = None
+        #: balanced_subsample: balanced anew in each tree's bootstrap sample
+        class_weight: ClassWeight | Literal["balanced_subsample"] | None = None  # type: ignore[assignment] # a word more
 
     def estimator(self, task: str, context: FitContext) -> Any:
         from sklearn.ensemble import RandomForestClassifier, RandomForestRegressor
 
-        values = self.params.model_dump()
+        cls = RandomForestRegressor if task == "regression" else RandomForestClassifier
+        return cls(**self.settings(task, context))
+
+    def settings(self, task: str, context: FitContext) -> dict[str, Any]:
+        """What scikit-learn's forests take; classes' weights are the rows' but for the word that
+        only they know.
+        """
+        values: dict[str, Any] = self.params.model_dump()
         class_weight = values.pop("class_weight")
         regression = task == "regression"
         if values["max_features"] == "auto":
             values["max_features"] = 1 / 3 if regression else "sqrt"
-        values |= {"random_state": context.seed, "n_jobs": context.threads}
-        if regression:
-            return RandomForestRegressor(**values)
-        return RandomForestClassifier(**values, class_weight=class_weight)
+        if class_weight == "balanced_subsample" and not regression:
+            values["class_weight"] = class_weight
+        return values | {"random_state": context.seed, "n_jobs": context.threads}
 
     @staticmethod
     def std_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:

@@ -1,5 +1,6 @@
 """Preprocessing of features inside the fit, for algorithms that need comparable columns."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -66,19 +67,26 @@ class Scaling:
         ).astype(np.float32)
         return scaled
 
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `of` makes the same from."""
+        arrays = {name: np.ascontiguousarray(array) for name, array in self.__dict__.items()}
+        return arrays | {"kept": self.kept.astype(np.uint8)}
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
+        own = {name: arrays[name] for name in cls.__dataclass_fields__}
+        return cls(**own | {"kept": arrays["kept"].astype(bool)})
+
     def save(self, path: Path) -> None:
         from safetensors.numpy import save_file
 
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.__dict__.items()}
-        arrays["kept"] = self.kept.astype(np.uint8)
-        save_file(arrays, path)
+        save_file(self.arrays(), path)
 
     @classmethod
     def load(cls, path: Path) -> Self:
         from safetensors.numpy import load_file
 
-        arrays = load_file(path)
-        return cls(**{**arrays, "kept": arrays["kept"].astype(bool)})
+        return cls.of(load_file(path))
 
 
 def winsorizing_bounds(values: NDArray[Any]) -> NDArray[Any]:

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.algorithms.base import FitContext, Matrix
-from app.algorithms.per_target import PerTargetAlgorithm
+from app.algorithms.base import FitContext
+from app.algorithms.per_target import PerTargetAlgorithm, Sample
 from app.core.errors import InvalidInput
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -64,6 +64,16 @@ def _repeatable(data: bytes) -> bytes:
     return buffer.getvalue()
 
 
+def labels(sample: Sample, task: str) -> NDArray[Any]:
+    """As scikit-learn wants them: numbers, or whole numbers for classes."""
+    return sample.y if task == "regression" else sample.labels
+
+
+def weighting(sample: Sample) -> dict[str, Any]:
+    """The keyword of scikit-learn's `fit`, where rows do not all count the same."""
+    return {} if sample.weights is None else {"sample_weight": sample.weights}
+
+
 class SklearnAlgorithm(PerTargetAlgorithm):
     """Subclasses give the unfitted estimator."""
 
@@ -71,13 +81,13 @@ class SklearnAlgorithm(PerTargetAlgorithm):
     def estimator(self, task: str, context: FitContext) -> Any:
         """An unfitted scikit-learn estimator for `task`."""
 
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
         from threadpoolctl import threadpool_limits
 
-        labels = y if task == "regression" else y.astype(np.int64)
+        estimator = self.estimator(task, context)
         # OpenMP pools of several processes on the same cores wait for each other
         with threadpool_limits(context.threads):
-            return self.estimator(task, context).fit(X, labels)
+            return estimator.fit(sample.X, labels(sample, task), **weighting(sample))
 
     @staticmethod
     def save_one(estimator: Any, path: Path) -> None:

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.sklearn_estimators import SklearnAlgorithm
-from app.core.plugin import PluginParams
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -27,13 +27,12 @@ class Svm(SklearnAlgorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     scaled = True
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         C: float = Field(default=5.0, gt=0, le=1e6)
         kernel: Literal["rbf", "linear", "poly"] = "rbf"
         gamma: Literal["scale", "auto"] | float = "scale"
         #: half width of the tube without loss, in the target's unit (regression)
         epsilon: float = Field(default=0.1, ge=0)
-        class_weight: Literal["balanced"] | None = None
         #: a bound, so that a hopeless problem ends
         max_iter: int = Field(default=200_000, ge=1)
 
@@ -46,7 +45,6 @@ class Svm(SklearnAlgorithm):
             return SVR(**common, epsilon=self.params.epsilon, cache_size=500)
         machine = SVC(
             **common,
-            class_weight=self.params.class_weight,
             random_state=context.seed,
             cache_size=500,
         )

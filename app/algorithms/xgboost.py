@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
-from app.algorithms.per_target import PerTargetAlgorithm
+from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.per_target import PerTargetAlgorithm, Sample
 from app.core.errors import InvalidInput
-from app.core.plugin import PluginParams
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -36,7 +36,7 @@ class XGBoost(PerTargetAlgorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     suffix = ".ubj"
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         n_estimators: int = Field(default=600, ge=1, le=20_000)
         learning_rate: float = Field(default=0.04, gt=0, le=1)
         max_depth: int = Field(default=4, ge=1, le=100)
@@ -47,33 +47,50 @@ class XGBoost(PerTargetAlgorithm):
         max_bin: int = Field(default=64, ge=2, le=65_535)
         reg_alpha: float = Field(default=0.0, ge=0)
         reg_lambda: float = Field(default=1.0, ge=0)
+        #: trees without a better validation loss before it stops; null: all of them
+        early_stopping_rounds: int | None = Field(default=None, ge=1, le=10_000)
 
     @classmethod
     def unavailable(cls) -> str | None:
         return None if find_spec("xgboost") else "the package xgboost-cpu is not installed"
 
-    def fit_one(self, X: Matrix, y: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    def fit_one(self, sample: Sample, task: str, context: FitContext) -> Any:
         import xgboost
 
-        classes, labels = np.unique(y, return_inverse=True)
-        target = y if task == "regression" else labels
-        values: dict[str, Any] = self.params.model_dump(exclude={"n_estimators"})
+        classes = np.unique(sample.y)
+        data = _matrix(sample, classes, task, context)
+        settings = self._settings(task, len(classes), context)
+        if sample.validation is None:
+            booster = xgboost.Booster(settings, [data])
+            for number in range(self.params.n_estimators):
+                context.work.raise_if_cancelled()
+                booster.update(data, number)
+            return booster
+        booster = xgboost.train(
+            settings,
+            data,
+            num_boost_round=self.params.n_estimators,
+            evals=[(_matrix(sample.validation, classes, task, context), "validation")],
+            early_stopping_rounds=self.params.early_stopping_rounds,
+            verbose_eval=False,
+            callbacks=[_stopping(context)],
+        )
+        return booster[: booster.best_iteration + 1]
+
+    def _settings(self, task: str, n_classes: int, context: FitContext) -> dict[str, Any]:
+        values: dict[str, Any] = self.params.model_dump(
+            exclude={"n_estimators", "class_weight", "early_stopping_rounds"}
+        )
         values |= {
-            "objective": _objective(task, len(classes)),
+            "objective": _objective(task, n_classes),
             "tree_method": "hist",
             "seed": context.seed,
             "nthread": context.threads,
             "verbosity": 0,
         }
         if values["objective"] == "multi:softprob":
-            values["num_class"] = len(classes)
-
-        data = xgboost.DMatrix(_rows(X), label=target, nthread=context.threads)
-        booster = xgboost.Booster(values, [data])
-        for number in range(self.params.n_estimators):
-            context.work.raise_if_cancelled()
-            booster.update(data, number)
-        return booster
+            values["num_class"] = n_classes
+        return values
 
     @staticmethod
     def predict_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
@@ -119,6 +136,28 @@ class XGBoost(PerTargetAlgorithm):
             "colsample_bytree": trial.suggest_float("colsample_bytree", 0.1, 1.0),
             "reg_lambda": trial.suggest_float("reg_lambda", 1e-3, 10.0, log=True),
         }
+
+
+def _matrix(sample: Sample, classes: NDArray[np.float64], task: str, context: FitContext) -> Any:
+    """Labels are numbers, or places among the `classes` of the training rows."""
+    import xgboost
+
+    labels = sample.y if task == "regression" else np.searchsorted(classes, sample.y)
+    return xgboost.DMatrix(
+        _rows(sample.X), label=labels, weight=sample.weights, nthread=context.threads
+    )
+
+
+def _stopping(context: FitContext) -> Any:
+    """A callback that ends the fit after the tree at which the job was cancelled."""
+    from xgboost.callback import TrainingCallback
+
+    class Stopping(TrainingCallback):  # type: ignore[misc]  # xgboost is untyped
+        def after_iteration(self, *_: Any) -> bool:
+            context.work.raise_if_cancelled()
+            return False
+
+    return Stopping()
 
 
 def _objective(task: str, n_classes: int) -> str:

@@ -14,7 +14,7 @@ from app.core.errors import InvalidInput, JobCancelled
 from app.core.work import SilentContext
 
 RNG = np.random.default_rng(1)
-N, WIDTH = 400, 12
+N, WIDTH = 400, 7
 X = RNG.normal(size=(N, WIDTH)).astype(np.float32)
 X[:, -1] = 7.0  # constant
 SIGNAL = X[:, 0] + 0.8 * X[:, 1] - 0.5 * X[:, 2]
@@ -23,6 +23,9 @@ QUICK = {
     "mlp": {"hidden_sizes": [32], "max_epochs": 40, "learning_rate": 5e-3},
     "lightgbm": {"n_estimators": 150, "colsample_bytree": 0.8},
     "random_forest": {"n_estimators": 60},
+    "extra_trees": {"n_estimators": 60},
+    "ada_boost": {"n_estimators": 30},
+    "k_neighbors": {"n_neighbors": 15},
     "hist_gradient_boosting": {"max_iter": 80, "max_features": 1.0},
     "ridge": {"alpha": 1.0},
     "logistic_regression": {"C": 1.0},
@@ -270,6 +273,15 @@ def test_scikit_learns_names_mean_the_same_algorithm():
         "svm": ("SVC", "SVR"),
         "linear_regression": ("LinearRegression",),
         "xgboost": ("XGBClassifier", "XGBRegressor", "XGBoost"),
+        "extra_trees": ("ExtraTreesClassifier", "ExtraTreesRegressor"),
+        "lasso": ("Lasso",),
+        "elastic_net": ("ElasticNet",),
+        "kernel_ridge": ("KernelRidge",),
+        "k_neighbors": ("KNeighborsClassifier", "KNeighborsRegressor"),
+        "gaussian_process": ("GaussianProcessRegressor",),
+        "naive_bayes": ("BernoulliNB", "GaussianNB"),
+        "ada_boost": ("AdaBoostClassifier", "AdaBoostRegressor"),
+        "mlp": ("MLPClassifier", "MLPRegressor"),
         "catboost": ("CatBoostClassifier", "CatBoostRegressor", "CatBoost"),
         "consensus": ("VotingRegressor", "VotingClassifier"),
     }
@@ -291,7 +303,7 @@ def test_xgboost_is_xgboosts():
 
     values = {"n_estimators": 50, "learning_rate": 0.3, "max_depth": 4, "subsample": 0.7}
     algorithm = algorithms.get("xgboost").from_values(values)
-    settings = algorithm.params.model_dump()
+    settings = algorithm.params.model_dump(exclude={"class_weight"})
     train = Examples(X=X[:300], y=Y["binary"][:300, None])
     model = algorithm.fit(BINARY, train, None, FitContext(seed=5))
     expected = XGBClassifier(**settings, random_state=5, n_jobs=1).fit(X[:300], train.y[:, 0])
@@ -307,7 +319,7 @@ def test_catboost_is_catboosts():
     train = Examples(X=X[:300], y=Y["regression"][:300, None])
     model = algorithm.fit(REGRESSION, train, None, FitContext(seed=5))
     expected = CatBoostRegressor(
-        **algorithm.params.model_dump(),
+        **algorithm.params.model_dump(exclude={"class_weight", "early_stopping_rounds"}),
         bootstrap_type="Bernoulli",
         random_seed=5,
         verbose=False,

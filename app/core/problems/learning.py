@@ -96,6 +96,14 @@ PROBLEMS = (
         example='{"task": "binary", "algorithm": {"name": "ridge"}}',
     ),
     ProblemType(
+        code="too_many_rows_to_fit",
+        title="There are too many rows for this algorithm",
+        category="invalid",
+        cause="The algorithm compares every row with every other, so that its time and memory grow "
+        "with the square or the cube of the rows.",
+        remedy="Use an algorithm that grows with the rows themselves, e.g. lightgbm or consensus.",
+    ),
+    ProblemType(
         code="too_few_rows",
         title="There are too few rows",
         category="invalid",

@@ -41,8 +41,8 @@ def test_the_algorithm_of_the_guide(shown):
     X = rng.normal(size=(100, 3)).astype(np.float32)
     examples = Examples(X=X, y=X[:, :1].astype(float))
     model = (
-        algorithms.get("ExtraTreesRegressor")
-        .from_values({"n_estimators": 20})
+        algorithms.get("DecisionTreeRegressor")
+        .from_values({"max_depth": 4})
         .fit(LearningTask(type="regression", targets=("y",)), examples, None, FitContext())
     )
     assert np.corrcoef(model.predict(X).values[:, 0], X[:, 0])[0, 1] > 0.9
