@@ -114,6 +114,8 @@ class Algorithm(Plugin):
     #: uses the validation part (early stopping); others are fitted without it. Of the class, or
     #: set at construction where it depends on the parameters
     needs_validation: bool = False
+    #: rows count by `Examples.weights`; others are fitted as if there were none
+    uses_weights: ClassVar[bool] = False
 
     @property
     def weighs_classes(self) -> bool:
@@ -121,9 +123,6 @@ class Algorithm(Plugin):
         not those of calibrated probabilities, which would undo that.
         """
         return bool(getattr(self.params, "class_weight", None))
-
-    #: rows count by `Examples.weights`; others are fitted as if there were none
-    uses_weights: ClassVar[bool] = False
 
     @abstractmethod
     def fit(
