@@ -74,7 +74,7 @@ def score_fit(
     features = material.fit_features(rows.train)
     y = material.labels.y[rows.labels]
     n = len(rows.train)
-    train = Examples(X=material.matrix(features, rows.train), y=y[:n])
+    train = Examples(X=material.examples(features, rows.train).X, y=y[:n])
     validation = Examples(X=material.matrix(features, rows.validation), y=y[n:])
     fitted: Any = algorithm.fit(
         material.labels.task, train, validation if len(rows.validation) else None, context

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
 from app.features.compute import FeatureSet
-from app.featurizers.base import Cells, FittedColumns
+from app.featurizers.base import Cells, CrossFitted, FittedColumns, Targets
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,12 +23,16 @@ class FittedFeatures:
 
     @classmethod
     def fit(
-        cls, feature_set: FeatureSet, columns: Sequence[Mapping[str, Any]], cells: Cells
+        cls,
+        feature_set: FeatureSet,
+        columns: Sequence[Mapping[str, Any]],
+        cells: Cells,
+        targets: Targets,
     ) -> Self:
-        """`cells` are those of training rows. Raises InvalidInput when nothing is left to learn
-        from.
+        """`cells` and `targets` are of training rows. Raises InvalidInput when nothing is left to
+        learn from.
         """
-        fitted = tuple(f.fit(columns, cells) for f in feature_set.column_featurizers)
+        fitted = tuple(f.fit_to(columns, cells, targets) for f in feature_set.column_featurizers)
         features = cls(feature_set=feature_set, fitted=fitted)
         if features.width == 0:
             raise InvalidInput(
@@ -56,6 +60,20 @@ class FittedFeatures:
         if not self.fitted:
             return molecular
         parts = [part.transform(cells) for part in self.fitted]
+        return np.concatenate([molecular, *parts], axis=1, dtype=np.float32)
+
+    def training_matrix(
+        self, molecular: NDArray[Any], cells: Cells, targets: Targets
+    ) -> NDArray[Any]:
+        """As `matrix`, of the very rows that it was learned from: no row sees its own target."""
+        if not self.fitted:
+            return molecular
+        parts = [
+            part.training(cells, targets)
+            if isinstance(part, CrossFitted)
+            else part.transform(cells)
+            for part in self.fitted
+        ]
         return np.concatenate([molecular, *parts], axis=1, dtype=np.float32)
 
     def notes(self, cells: Cells, n: int) -> list[list[str]]:

@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -138,6 +138,17 @@ class GraphFeaturizer(AnyFeaturizer):
 Cells = Mapping[str, NDArray[Any]]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What n training rows are to teach."""
+
+    names: tuple[str, ...]
+    #: classes per target; y holds their indices. Empty for numbers
+    classes: tuple[tuple[str, ...], ...]
+    #: (n, targets) float64; NaN without a label
+    y: NDArray[np.float64]
+
+
 class FittedColumns(Protocol):
     """What a ColumnFeaturizer learned from training rows."""
 
@@ -159,6 +170,16 @@ class FittedColumns(Protocol):
         """JSON, for `load`."""
 
 
+@runtime_checkable
+class CrossFitted(Protocol):
+    """Fitted columns that look at the targets: their training rows need another encoding, made
+    without each row's own target, or a model would learn to trust them too much.
+    """
+
+    def training(self, cells: Cells, targets: Targets) -> NDArray[np.float32]:
+        """As `transform`, of the rows that it was fitted on."""
+
+
 class ColumnFeaturizer(AnyFeaturizer):
     """One file each. Unlike a Featurizer it learns, so it is fitted inside every fold."""
 
@@ -170,6 +191,13 @@ class ColumnFeaturizer(AnyFeaturizer):
         """`columns`: name and type (number, date, binary, class, text) of each; `cells` of n >= 1
         training rows.
         """
+
+    def fit_to(
+        self, columns: Sequence[Mapping[str, Any]], cells: Cells, targets: Targets
+    ) -> FittedColumns:
+        """As `fit`; one that learns from the targets too has its own."""
+        del targets
+        return self.fit(columns, cells)
 
     @abstractmethod
     def load(self, state: Any) -> FittedColumns:

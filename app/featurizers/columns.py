@@ -1,30 +1,40 @@
 """Columns of a table as numbers, by type."""
 
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from app.core.plugin import PluginParams
-from app.featurizers.base import Cells, ColumnFeaturizer, featurizers
+from app.featurizers.base import Cells, ColumnFeaturizer, Targets, featurizers
+from app.featurizers.column_encoders import DateColumn, Impute, NumberColumn, Scale, WordColumn
+from app.featurizers.target_encoding import TargetColumn
 
-_DAY = np.timedelta64(1, "D")
 _LARGEST = float(np.finfo(np.float32).max)
-_EPOCH = np.datetime64("1970-01-01", "us")
+#: that training rows are encoded in, as scikit-learn's TargetEncoder does
+_FOLDS = 5
+
+_Encoder = NumberColumn | DateColumn | WordColumn | TargetColumn
+_ENCODERS: TypeAdapter[list[_Encoder]] = TypeAdapter(
+    list[Annotated[_Encoder, Field(discriminator="type")]]
+)
 
 
 @featurizers.register
 class TypedColumns(ColumnFeaturizer):
     """Learned from training rows only, so that nothing of other rows leaks in:
 
-    - numbers: a missing one becomes the training median, and `<column> is missing` says so;
+    - numbers: a missing one becomes the training median (or mean), and `<column> is missing` says
+      so;
     - dates: days since 1970-01-01, month, weekday (0 Monday), hour; missing ones as for numbers;
+    - numbers and dates are scaled when asked for, by the filled training rows;
     - words: one column of 0 and 1 for each of the `max_categories` most frequent words, one for all
       other words and one for missing cells where training rows have such; of two words without
       missing cells one column is enough. A word that no training row has is none of them;
+    - words with `"words": "target"`: the mean of the target over the training rows with the word
+      (app/featurizers/target_encoding.py), for columns of many words;
     - what is constant over the training rows is left out.
     """
 
@@ -36,18 +46,46 @@ class TypedColumns(ColumnFeaturizer):
     class Params(PluginParams):
         #: words of a column that get a column of their own; rarer ones share one
         max_categories: int = Field(default=30, ge=2, le=1_000)
+        #: one_hot: a column for each word; target: the target's mean where the word is
+        words: Literal["one_hot", "target"] = "one_hot"
+        #: of the training rows, for a missing number or date
+        impute: Impute = "median"
+        #: of numbers and dates; standard: mean 0, deviation 1; min_max: from 0 to 1
+        scale: Scale = "none"
+
+    @property
+    def key(self) -> dict[str, Any]:
+        """Later parameters count only where they say something: older models stay what they are."""
+        params = self.params.model_dump(exclude_defaults=True)
+        return {**super().key, "params": {"max_categories": self.params.max_categories, **params}}
 
     def fit(self, columns: Sequence[Mapping[str, Any]], cells: Cells) -> "FittedTypedColumns":
-        fitted: list[_Encoder] = []
-        for column in columns:
-            values = cells[column["name"]]
-            if column["type"] == "number":
-                fitted.append(_Number.fit(column["name"], values))
-            elif column["type"] == "date":
-                fitted.append(_Date.fit(column["name"], values))
-            else:
-                fitted.append(_Words.fit(column["name"], values, self.params.max_categories))
-        return FittedTypedColumns(fitted)
+        """Raises ValueError for `"words": "target"`, which needs `fit_to`."""
+        return self._fitted(columns, cells, None)
+
+    def fit_to(
+        self, columns: Sequence[Mapping[str, Any]], cells: Cells, targets: Targets
+    ) -> "FittedTypedColumns":
+        return self._fitted(columns, cells, targets)
+
+    def _fitted(
+        self, columns: Sequence[Mapping[str, Any]], cells: Cells, targets: Targets | None
+    ) -> "FittedTypedColumns":
+        return FittedTypedColumns([self._encoder(c, cells[c["name"]], targets) for c in columns])
+
+    def _encoder(
+        self, column: Mapping[str, Any], values: NDArray[Any], targets: Targets | None
+    ) -> _Encoder:
+        name, params = column["name"], self.params
+        if column["type"] == "number":
+            return NumberColumn.fit(name, values, params.impute, params.scale)
+        if column["type"] == "date":
+            return DateColumn.fit(name, values, params.impute, params.scale)
+        if params.words == "one_hot":
+            return WordColumn.fit(name, values, params.max_categories)
+        if targets is None:
+            raise ValueError("target encoding needs targets")
+        return TargetColumn.fit(name, values, targets)
 
     def load(self, state: Any) -> "FittedTypedColumns":
         return FittedTypedColumns(_ENCODERS.validate_python(state))
@@ -69,9 +107,20 @@ class FittedTypedColumns:
 
     def transform(self, cells: Cells) -> NDArray[np.float32]:
         parts = [encoder.transform(cells[encoder.name]) for encoder in self._encoders]
-        numbers = np.concatenate(parts, axis=1, dtype=np.float64)
-        # what float32 cannot hold stays the largest that it can: a number, not infinity
-        return np.clip(numbers, -_LARGEST, _LARGEST).astype(np.float32)
+        return _joined(parts)
+
+    def training(self, cells: Cells, targets: Targets) -> NDArray[np.float32]:
+        """As `transform`, with target means of the other folds' rows."""
+        order = np.random.default_rng(0).permutation(len(targets.y))
+        folds = [np.sort(order[start::_FOLDS]) for start in range(_FOLDS)]
+        return _joined(
+            [
+                encoder.cross_fitted(cells[encoder.name], targets, folds)
+                if isinstance(encoder, TargetColumn)
+                else encoder.transform(cells[encoder.name])
+                for encoder in self._encoders
+            ]
+        )
 
     def notes(self, cells: Cells) -> list[list[str]]:
         found: list[list[str]] = [[] for _ in next(iter(cells.values()))]
@@ -84,148 +133,6 @@ class FittedTypedColumns:
         return _ENCODERS.dump_python(self._encoders, mode="json")
 
 
-class _Fitted(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-    name: str
-    #: training rows had missing cells
-    missing: bool
-
-    def _indicator(self) -> list[str]:
-        return [f"{self.name} is missing"] if self.missing else []
-
-    def _indicated(self, gaps: NDArray[np.bool_]) -> list[NDArray[Any]]:
-        return [gaps] if self.missing else []
-
-
-class _Number(_Fitted):
-    type: Literal["number"] = "number"
-    #: training median; None: constant or never there, so it is left out
-    fill: float | None
-
-    @classmethod
-    def fit(cls, name: str, values: NDArray[np.float64]) -> "_Number":
-        known = values[~np.isnan(values)]
-        varies = len(known) > 0 and known.min() < known.max()
-        missing = 0 < len(known) < len(values)
-        return cls(name=name, missing=missing, fill=float(np.median(known)) if varies else None)
-
-    @property
-    def columns(self) -> list[str]:
-        return [*([] if self.fill is None else [self.name]), *self._indicator()]
-
-    def transform(self, values: NDArray[np.float64]) -> NDArray[Any]:
-        gaps = np.isnan(values)
-        filled = [] if self.fill is None else [np.where(gaps, self.fill, values)]
-        return _stacked([*filled, *self._indicated(gaps)], len(values))
-
-    def notes(self, values: NDArray[np.float64]) -> list[tuple[int, str]]:
-        if self.fill is None:
-            return []
-        note = f"{self.name} is missing: the training median {self.fill:g} is used"
-        return [(int(row), note) for row in np.flatnonzero(np.isnan(values))]
-
-
-class _Date(_Fitted):
-    type: Literal["date"] = "date"
-    #: training median, in days since 1970-01-01
-    fill: float
-    #: those that vary over the training rows
-    parts: tuple[Literal["days", "month", "weekday", "hour"], ...]
-
-    @classmethod
-    def fit(cls, name: str, values: NDArray[np.datetime64]) -> "_Date":
-        known = values[~np.isnat(values)]
-        if not len(known):
-            return cls(name=name, missing=False, fill=0.0, parts=())
-        parts = {part: numbers for part, numbers in _parts(known).items() if np.ptp(numbers) > 0}
-        return cls(
-            name=name,
-            missing=len(known) < len(values),
-            fill=float(np.median((known - _EPOCH) / _DAY)),
-            parts=tuple(parts),
-        )
-
-    @property
-    def columns(self) -> list[str]:
-        return [*(f"{self.name} {part}" for part in self.parts), *self._indicator()]
-
-    def transform(self, values: NDArray[np.datetime64]) -> NDArray[Any]:
-        gaps = np.isnat(values)
-        fill = _EPOCH + np.timedelta64(round(self.fill * 86_400_000_000), "us")
-        found = _parts(np.where(gaps, fill, values))
-        return _stacked([*(found[part] for part in self.parts), *self._indicated(gaps)], len(gaps))
-
-    def notes(self, values: NDArray[np.datetime64]) -> list[tuple[int, str]]:
-        if not self.parts:
-            return []
-        note = f"{self.name} is missing: the training median is used"
-        return [(int(row), note) for row in np.flatnonzero(np.isnat(values))]
-
-
-class _Words(_Fitted):
-    type: Literal["words"] = "words"
-    #: each has its column, but the last one of two when nothing else can be
-    words: tuple[str, ...]
-    #: training rows had rarer words
-    others: bool
-
-    @classmethod
-    def fit(cls, name: str, values: NDArray[np.object_], most: int) -> "_Words":
-        counts = Counter(value for value in values if value is not None)
-        ranked = sorted(counts, key=lambda word: (-counts[word], word))
-        missing = 0 < counts.total() < len(values)
-        return cls(
-            name=name, missing=missing, words=tuple(ranked[:most]), others=len(ranked) > most
-        )
-
-    @property
-    def _kept(self) -> tuple[str, ...]:
-        """Words with a column: none where there is nothing to tell apart."""
-        if self.others or self.missing:
-            return self.words if len(self.words) > 1 or self.others else ()
-        return self.words if len(self.words) > 2 else self.words[1:]  # noqa: PLR2004 - of two, one
-
-    @property
-    def columns(self) -> list[str]:
-        others = [f"{self.name}: other"] if self.others else []
-        return [*(f"{self.name} = {word}" for word in self._kept), *others, *self._indicator()]
-
-    def transform(self, values: NDArray[np.object_]) -> NDArray[Any]:
-        gaps = np.array([value is None for value in values], dtype=bool)
-        parts = [np.equal(values, word) for word in self._kept]
-        if self.others:
-            parts.append(~gaps & ~np.isin(values, self.words))
-        return _stacked([*parts, *self._indicated(gaps)], len(values))
-
-    def notes(self, values: NDArray[np.object_]) -> list[tuple[int, str]]:
-        known = {*self.words, *([None] if self.missing else [])}
-        return [
-            (row, f"{self.name} is missing, as in no training row")
-            if value is None
-            else (row, f"{self.name}: no training row has {value[:50]!r}")
-            for row, value in enumerate(values)
-            if value not in known and not (self.others and value is not None)
-        ]
-
-
-_Encoder = _Number | _Date | _Words
-_ENCODERS: TypeAdapter[list[_Encoder]] = TypeAdapter(
-    list[Annotated[_Encoder, Field(discriminator="type")]]
-)
-
-
-def _parts(values: NDArray[np.datetime64]) -> dict[str, NDArray[Any]]:
-    days = (values - _EPOCH) / _DAY
-    whole = np.floor(days)
-    months = values.astype("datetime64[M]").astype(np.int64)
-    return {
-        "days": days,
-        "month": months % 12 + 1,
-        "weekday": (whole + 3) % 7,  # 1970-01-01 was a Thursday
-        "hour": np.floor((days - whole) * 24),
-    }
-
-
-def _stacked(parts: Sequence[NDArray[Any]], n: int) -> NDArray[Any]:
-    return np.column_stack(parts) if parts else np.empty((n, 0))
+def _joined(parts: Sequence[NDArray[Any]]) -> NDArray[np.float32]:
+    numbers = np.concatenate(parts, axis=1, dtype=np.float64)
+    return np.clip(numbers, -_LARGEST, _LARGEST).astype(np.float32)

@@ -19,7 +19,7 @@ from app.features.fitted import FittedFeatures
 from app.features.matrix import dataset_matrix
 from app.features.params import DEFAULT_FEATURES, TABLE_FEATURES
 from app.features.recipes.base import expanded
-from app.featurizers.base import Cells
+from app.featurizers.base import Cells, Targets
 from app.resources import Resources
 from app.splitters.base import Indices
 from app.training.examples import Labels, read_labels
@@ -59,7 +59,8 @@ class LabelledRows:
 
     def fit_features(self, rows: Indices) -> FittedFeatures:
         """Learned from these rows, which must be training rows."""
-        features = FittedFeatures.fit(self.feature_set, self.columns, self._cells(rows))
+        cells, targets = self._cells(rows), self._targets(rows)
+        features = FittedFeatures.fit(self.feature_set, self.columns, cells, targets)
         return replace(features, rows_hash=rows_hash(rows))
 
     def matrix(self, features: FittedFeatures, rows: Indices) -> NDArray[Any]:
@@ -67,7 +68,16 @@ class LabelledRows:
         return features.matrix(self.molecular[rows], self._cells(rows))
 
     def examples(self, features: FittedFeatures, rows: Indices) -> Examples:
-        return Examples(X=self.matrix(features, rows), y=self.labels.y[rows])
+        """Of the rows that the features were learned from: without a row's own target in them."""
+        y = self.labels.y[rows]
+        if features.rows_hash != rows_hash(rows):
+            return Examples(X=self.matrix(features, rows), y=y)
+        molecular, cells = self.molecular[rows], self._cells(rows)
+        return Examples(X=features.training_matrix(molecular, cells, self._targets(rows)), y=y)
+
+    def _targets(self, rows: Indices) -> Targets:
+        task = self.labels.task
+        return Targets(names=task.targets, classes=task.classes, y=self.labels.y[rows])
 
     def _cells(self, rows: Indices) -> Cells:
         return {name: values[rows] for name, values in self.cells.items()}

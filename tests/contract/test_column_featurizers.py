@@ -5,7 +5,8 @@ import orjson
 import pandas as pd
 import pytest
 from sklearn.impute import SimpleImputer
-from sklearn.preprocessing import OneHotEncoder
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import MinMaxScaler, OneHotEncoder, StandardScaler
 
 from app.featurizers.base import ColumnFeaturizer, featurizers
 from app.featurizers.columns import TypedColumns
@@ -165,6 +166,48 @@ def test_a_number_beyond_float32_stays_a_number():
     fitted = TypedColumns().fit([{"name": "x", "type": "number"}], train)
     largest = np.finfo(np.float32).max
     assert fitted.transform(train)[:, 0].tolist() == [1, largest, -largest]
+
+
+@pytest.mark.parametrize("scale", ["standard", "min_max"])
+@pytest.mark.parametrize("impute", ["median", "mean"])
+def test_impute_and_scale_equal_to_scikit_learn(frame, impute, scale):
+    train, test = cells(frame, slice(0, 5000)), cells(frame, slice(5000, None))
+    options = {"impute": impute, "scale": scale}
+    columns = [column for column in COLUMNS if column["type"] == "number"]
+    fitted = TypedColumns.from_values(options).fit(columns, train)
+    scaler = StandardScaler() if scale == "standard" else MinMaxScaler()
+    pipeline = make_pipeline(SimpleImputer(strategy=impute), scaler)
+    names = [column["name"] for column in columns]
+    pipeline.fit(np.column_stack([train[name] for name in names]))
+    expected = pipeline.transform(np.column_stack([test[name] for name in names]))
+    places = [fitted.columns.index(name) for name in names]
+    np.testing.assert_allclose(fitted.transform(test)[:, places], expected, rtol=1e-4, atol=1e-6)
+
+
+def test_parts_of_dates_are_scaled_too():
+    values = pd.to_datetime(["2024-01-01", "2024-06-01", None, "2025-01-01"]).to_numpy(
+        "datetime64[us]"
+    )
+    fitted = TypedColumns.from_values({"scale": "min_max"}).fit(
+        [{"name": "d", "type": "date"}], {"d": values}
+    )
+    found = fitted.transform({"d": values})
+    assert fitted.columns == ["d days", "d month", "d weekday", "d is missing"]
+    assert found.min(axis=0).tolist() == [0, 0, 0, 0]
+    assert found.max(axis=0).tolist() == [1, 1, 1, 1]
+
+
+def test_what_older_models_say_of_themselves_still_holds():
+    """A later parameter at its default changes no key: a stored model stays usable."""
+    before = {"name": "columns", "version": 1, "params": {"max_categories": 30}}
+    assert TypedColumns().key == before
+    assert TypedColumns.from_values({"scale": "none"}).key == before
+    assert TypedColumns.from_values({"scale": "standard"}).key != before
+    state = [{"type": "number", "name": "x", "missing": False, "fill": 2.0}]
+    assert TypedColumns().load(state).transform({"x": np.array([np.nan, 7.0])}).tolist() == [
+        [2],
+        [7],
+    ]
 
 
 def test_rare_words_share_a_column():

@@ -136,6 +136,23 @@ def test_every_row_of_a_file_is_predicted_or_explained(resources, telco_id):
             assert shown == pytest.approx(row["Churn_probability_Yes"])
 
 
+def test_target_means_beside_scaled_numbers(resources, telco_id):
+    """As good as one column for each word; the leak audit finds nothing learned outside."""
+    options = {"words": "target", "impute": "mean", "scale": "standard"}
+    bundle, result = train(resources, telco_id, features=({"name": "columns", "params": options},))
+    assert "Contract: share Churn = Yes" in bundle.features.columns
+    assert result["metrics"]["test"]["Churn"]["roc_auc"]["value"] > 0.82
+    leaks = result["metrics"]["leaks"]
+    assert "fitted_outside" in leaks["checked"]
+    assert "fitted_outside" not in [finding["code"] for finding in leaks["findings"]]
+    row = {column["name"]: None for column in bundle.manifest.columns}
+    payload = {"model_id": result["model_id"], "inputs": [{"features": row}]}
+    (found,) = interactive.answer(resources, payload)["predictions"]
+    assert found["status"] == "ok"
+    assert "Contract is missing, as in no training row" in found["notes"]
+    assert any(note.startswith("tenure is missing: the training mean") for note in found["notes"])
+
+
 @pytest.mark.req("F-08")
 def test_a_row_must_name_every_column_and_no_other(resources, telco_id):
     bundle, result = train(resources, telco_id)
@@ -173,9 +190,9 @@ def test_tuning_learns_the_columns_anew_in_every_fold(resources, telco_id, monke
     seen = []
     fit = FittedFeatures.fit.__func__
 
-    def watched(cls, feature_set, columns, cells):
+    def watched(cls, feature_set, columns, cells, targets):
         seen.append(len(cells["tenure"]))
-        return fit(cls, feature_set, columns, cells)
+        return fit(cls, feature_set, columns, cells, targets)
 
     monkeypatch.setattr(FittedFeatures, "fit", classmethod(watched))
     params = OptimizeParams(
