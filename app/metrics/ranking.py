@@ -30,7 +30,10 @@ class Ranking:
 
     def blocks(self, counts: Values) -> Values:
         """(b, g): rows in each block; counts (b, n) says how often each row is taken."""
-        sums: Values = np.add.reduceat(counts[:, self.order], self.starts, axis=1)
+        ordered = counts[:, self.order]
+        if len(self.starts) == len(self.order):
+            return ordered
+        sums: Values = np.add.reduceat(ordered, self.starts, axis=1)
         return sums
 
     def ranks(self, counts: Values) -> Values:

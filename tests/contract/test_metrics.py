@@ -138,6 +138,7 @@ def test_the_catalogue_says_what_it_is_and_where_it_comes_from(name):
 
 
 @pytest.mark.parametrize("name", sorted(REGRESSION))
+@pytest.mark.req("goal-39", "S4-12")
 def test_regression_equals_the_reference(name):
     found = metrics.get(name)().compute(Y, PREDICTED, None)
     assert found == pytest.approx(REGRESSION[name](Y, PREDICTED), rel=1e-12)
@@ -153,6 +154,7 @@ def test_ties_equal_the_reference(name):
 
 @pytest.mark.parametrize("name", sorted(CLASSIFICATION))
 @pytest.mark.parametrize(("y", "p"), [(LABELS, BINARY), (CLASSES, MULTI)], ids=["binary", "multi"])
+@pytest.mark.req("goal-39", "S4-12")
 def test_classification_equals_the_reference(name, y, p):
     metric = metrics.get(name)()
     if p.shape[1] > 2 and "multiclass" not in metric.tasks:
@@ -188,7 +190,7 @@ RARE = (np.random.default_rng(5).random(200) < SCORES**4 / 3).astype(float)
 
 
 @pytest.mark.parametrize("y", [LABELS, RARE], ids=["many positives", "few"])
-@pytest.mark.req("S0-10")
+@pytest.mark.req("goal-39")
 def test_early_recognition_equals_rdkit(y):
     scored = ranked(y, UNTIED)
     expected = {
@@ -230,6 +232,7 @@ def test_a_ranking_without_information_is_that_of_chance():
     assert found["roc_auc"]["value"] == 0.5
 
 
+@pytest.mark.req("goal-39")
 def test_calibration_error_equals_the_references():
     import torch
     from torchmetrics.functional import classification as torchmetrics

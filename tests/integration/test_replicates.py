@@ -54,7 +54,7 @@ def test_what_is_known_of_a_replicate_by_hand(dataset):
 
 
 @pytest.mark.parametrize("rule", ["merge", "keep_all"])
-@pytest.mark.req("S0-10")
+@pytest.mark.req("S0-26")
 def test_the_noise_is_that_of_the_file_whatever_the_rule(dataset, rule):
     content, values = measured_twice()
     found = dataset(content, duplicates=rule)
