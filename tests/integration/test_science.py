@@ -26,14 +26,16 @@ def train(resources, dataset_id, **options):
 @pytest.mark.slow
 @pytest.mark.req("S0-26")
 def test_esol_with_defaults_is_near_the_published_best(resources, esol_id):
-    """Random 8:1:1, 5 seeds, default algorithm and features: RMSE at most 0.62 (MoleculeNet's best
-    is 0.58, D-MPNN's 0.555), and 90 % intervals that cover 80 to 97 % of the test rows."""
+    """Random 8:1:1, default algorithm and features, three seeds: RMSE at most 0.60 (MoleculeNet's
+    best is 0.58, D-MPNN's 0.555), and 90 % intervals that cover 80 to 97 % of the test rows. Two
+    folds instead of five, for time; `make benchmark-science` has five seeds and every fold."""
     scores, covered = [], []
-    for seed in range(5):
-        outcome = train(resources, esol_id, split=SplitSpec(seed=seed), seed=seed, bootstrap=0)
+    for seed in range(3):
+        options = {"split": SplitSpec(seed=seed), "seed": seed, "calibration_folds": 2}
+        outcome = train(resources, esol_id, bootstrap=0, **options)
         scores.append(outcome.result["metrics"]["test"][ESOL_TARGET]["rmse"]["value"])
         covered.append(_coverage(resources, outcome.result["model_id"]))
-    assert mean(scores) <= 0.62, scores
+    assert mean(scores) <= 0.60, scores
     assert 0.80 <= mean(covered) <= 0.97, covered
 
 
