@@ -11,7 +11,7 @@ from app.algorithms.base import Algorithm, FitContext, FittedModel, Predictions
 from app.core.errors import InvalidInput
 from app.core.work import WorkContext
 from app.features.fitted import FittedFeatures
-from app.splitters.base import Indices
+from app.splitters.base import Indices, Split
 from app.training.material import Material, tell
 from app.training.params import TrainParams
 from app.training.splitting import fold_dataset
@@ -75,24 +75,17 @@ class Neighbourhood:
         )
 
 
-def out_of_fold(
-    context: WorkContext,
-    params: TrainParams,
-    near: Neighbourhood,
-    rows: Indices,
-    algorithm: Algorithm,
-    fit: FitContext,
-) -> HeldOut | None:
-    """Each of `rows` predicted by a model of the other folds, which the job's own splitter makes.
-    None, with a warning, where that cannot be.
+def folds_of(
+    context: WorkContext, params: TrainParams, material: Material, rows: Indices
+) -> list[Split]:
+    """Of `rows`, by the job's own splitter and its seed. None at all, with a warning, where that
+    cannot be.
     """
-    material = near.material
     if len(rows) < _MIN_ROWS:
         _warn(context, f"{len(rows)} rows are too few for folds")
-        return None
-    parts = []
+        return []
     try:
-        folds = fold_dataset(
+        return fold_dataset(
             material.dataset,
             params.split,
             material.labels.y,
@@ -100,6 +93,23 @@ def out_of_fold(
             seed=params.seed,
             n=params.calibration_folds,
         )
+    except InvalidInput as error:
+        _warn(context, error.detail)
+        return []
+
+
+def out_of_fold(
+    context: WorkContext,
+    folds: Sequence[Split],
+    near: Neighbourhood,
+    algorithm: Algorithm,
+    fit: FitContext,
+) -> HeldOut | None:
+    """Each row predicted by a model of the other folds. None, with a warning, where that cannot
+    be, and without folds.
+    """
+    material, parts = near.material, []
+    try:
         for number, fold in enumerate(folds):
             context.raise_if_cancelled()
             tell(context, "calibrate", f"fold {number + 1} of {len(folds)}")
@@ -110,7 +120,7 @@ def out_of_fold(
     except InvalidInput as error:
         _warn(context, error.detail)
         return None
-    return _joined(parts)
+    return _joined(parts) if parts else None
 
 
 def of_validation(

@@ -1,5 +1,6 @@
 """One algorithm learns from a data set: held-out predictions, the model, and how it is assessed."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,9 +12,17 @@ from app.features.fingerprints import dataset_fingerprints
 from app.features.fitted import FittedFeatures
 from app.models.bundle import BundleManifest, ModelBundle, libraries
 from app.resources import Resources
-from app.splitters.base import Indices
+from app.splitters.base import Indices, Split
 from app.training.checkpoints import BlobCheckpoints
-from app.training.held_out import CROSS, Neighbourhood, method_of, of_validation, out_of_fold
+from app.training.folds import StoredFolds, store_folds
+from app.training.held_out import (
+    CROSS,
+    Neighbourhood,
+    folds_of,
+    method_of,
+    of_validation,
+    out_of_fold,
+)
 from app.training.leaks.audit import audited
 from app.training.material import Material, tell
 from app.training.params import TrainParams
@@ -42,6 +51,8 @@ class Learned:
     rows: Indices
     #: None where there are too few rows
     held: HeldPart | None
+    #: those of the out-of-fold predictions
+    folds: StoredFolds | None
     #: leaks and the similarity of test to training rows, for the metrics
     audit: dict[str, Any]
 
@@ -56,14 +67,15 @@ def learn(
     """With folds: each row of train and validation by a model of the others, then the model from
     all of them. Else the model from the train rows, and the validation rows by it.
     """
-    method, held = method_of(params, material, algorithm), None
+    method, held, folds = method_of(params, material, algorithm), None, list[Split]()
     rows = material.usable(material.learned if method == CROSS else material.split.split.train)
     features = material.fit_features(rows)
     audit = audited(material, features, context, refuse=params.leaks == "refuse")
     near = _neighbourhood(resources, context, material)
     fit = _fit_context(resources, context, params)
     if method == CROSS:
-        held = out_of_fold(context, params, near, rows, algorithm, fit)
+        folds = folds_of(context, params, material, rows)
+        held = out_of_fold(context, folds, near, algorithm, fit)
     fitted = _fit(resources, context, params, material, features, algorithm, rows, fit)
     if method != CROSS:
         held = of_validation(context, near, features, fitted)
@@ -87,10 +99,18 @@ def learn(
         near=near,
         rows=rows,
         audit=audit,
+        folds=_stored(resources, params, material, folds) if held is not None and folds else None,
         held=None
         if held is None or assessment is None
         else HeldPart(held=held, assessment=assessment, name=name),
     )
+
+
+def _stored(
+    resources: Resources, params: TrainParams, material: Material, folds: Sequence[Split]
+) -> StoredFolds:
+    spec = params.split.model_copy(update={"seed": params.seed})
+    return store_folds(resources.storage, material.dataset, spec, [folds])
 
 
 def _neighbourhood(resources: Resources, context: WorkContext, material: Material) -> Neighbourhood:

@@ -58,6 +58,8 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
 
     def commit(session: Session) -> dict[str, Any]:
         row = _record(session, context, params, material, bundle, saved, facts)
+        if made.folds is not None:
+            made.folds.record(session)
         return {"model_ref": f"{row.name}:{row.number}"}
 
     n = metrics["n"]
@@ -105,6 +107,7 @@ def _evaluate(
         "n": {**material.split.sizes, "train": len(made.rows), "test": len(test)},
         "report": target_reports(task, y[test], predicted),
         **made.audit,
+        "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
     }
     metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
     metrics["noise_ceiling"] = noise_ceiling(
