@@ -11,6 +11,7 @@ from app.algorithms.base import LearningTask
 from app.core.hashing import content_key
 from app.features.cells import cell_arrays
 from app.training import similarity
+from app.training.leaks import columns as leaky_columns
 from app.training.leaks.columns import derived_columns
 from app.training.leaks.sides import judged_columns, mixed_groups, mixed_times
 from app.training.leaks.structures import shared_structures, unmerged_replicates
@@ -87,6 +88,7 @@ def test_tautomers_are_found(smiles):
         ("CC(N)=NC", "CNC(C)=N"),
         ("N=c1cccc[nH]1", "Nc1ccccn1"),
         ("S=c1cccc[nH]1", "Sc1ccccn1"),
+        ("CC[C@H](C)c1ccc(O)nc1", "CC[C@@H](C)c1ccc(=O)[nH]c1"),
     ]
     together = [*(a for a, _ in pairs), *smiles[:100], *(b for _, b in pairs)]
     tested = np.arange(len(together) - len(pairs), len(together))
@@ -207,6 +209,18 @@ def test_the_correlation_is_that_of_scipy_and_what_is_only_near_is_let_through(t
             assert f"rank correlation {expected:.4f}" in found[0].detail
     assert judge(telco, CHURN, telco[2], [f"id {n}" for n in range(len(y))], "text") == []
     assert judge(telco, CHARGES, y, [f"id {n}" for n in range(len(y))], "text") == []
+
+
+def test_of_many_rows_a_sample_is_judged(telco, monkeypatch):
+    y = charges(telco)
+    monkeypatch.setattr(leaky_columns, "_MOST_DRAWN", 600)
+    drawn = leaky_columns._drawn(np.arange(2000), 1)
+    assert len(set(drawn)) == 600
+    assert (np.diff(drawn) > 0).all()
+    assert len(leaky_columns._drawn(np.arange(2000), 10**6)) == 500
+    (found,) = judge(telco, CHARGES, y, (2 * y[:, 0]).tolist())
+    assert found.rows == list(range(2000))
+    assert judge(telco, CHURN, telco[2]) == []
 
 
 def test_all_three_classes_are_told_by_ranges_of_a_number(telco):
