@@ -3,11 +3,12 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from app.metrics.base import metrics
 from app.pages.plots import Plot
 from app.reporting.curves import precision_recall, reliability, roc
 from app.reporting.drawn import Drawn
 from app.reporting.stored import TargetRows
-from app.reporting.wording import listed, percent
+from app.reporting.wording import listed, percent, said
 
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
@@ -74,7 +75,7 @@ def _precision_recall(curves: list[_Curve]) -> Drawn:
         plot.line(np.array(_UNIT), np.full(2, positive.mean()), "c")
         recall, precision = precision_recall(positive, score)
         plot.line(recall, precision, style)
-    shares = listed([f"{word} {percent(float(flags.mean()))}" for word, flags, _ in curves])
+    shares = listed([f'"{word}" {percent(float(flags.mean()))}' for word, flags, _ in curves])
     caption = f"How many of those found are right. The flat line is guessing: {shares}."
     return Drawn(title="Precision and recall", svg=plot.svg(), caption=caption + _legend(curves))
 
@@ -84,7 +85,7 @@ def _reliability(rows: TargetRows, words: list[str]) -> Drawn:
     probabilities = rows.probabilities
     assert probabilities is not None  # noqa: S101 - class_plots has looked
     if len(words) == 2:  # noqa: PLR2004 - two classes
-        what, positive, probability = words[1], rows.measured == 1, probabilities[:, 1]
+        what, positive, probability = f'"{words[1]}"', rows.measured == 1, probabilities[:, 1]
     else:
         answered = probabilities.argmax(axis=1)
         what, positive = "the answered class", rows.measured == answered
@@ -98,20 +99,24 @@ def _reliability(rows: TargetRows, words: list[str]) -> Drawn:
         label=f"Reliability of the probabilities of {what}",
         height=360,
     )
-    edges = np.linspace(0, 1, 11)
+    edges = np.linspace(0, 1, 16)
     heights, _ = np.histogram(probability, bins=edges)
     plot.bars(edges[:-1], edges[1:], 0.25 * heights / heights.max(), "h")
     plot.line(np.array(_UNIT), np.array(_UNIT), "c")
     plot.whiskers(found.said, found.low, found.high, "a")
     plot.line(found.said, found.found, "a")
     plot.points(found.said, found.found, "a")
-    return Drawn(
-        title="Calibration",
-        svg=plot.svg(),
-        caption=f"Of rows where the model says 70 %, 70 % should be {what}: on the diagonal it is"
-        f" right. Expected calibration error {found.error:.3f}. Bars at the foot: how often each"
-        " probability is said; vertical lines: 95 % intervals.",
+    caption = (
+        f"Of rows where the model says 70 %, 70 % should be {what}: on the diagonal it is right."
+        f" Expected calibration error {said(_calibration_error(rows))}. Bars at the foot: how often"
+        " each probability is said; vertical lines: 95 % intervals."
     )
+    return Drawn(title="Calibration", svg=plot.svg(), caption=caption)
+
+
+def _calibration_error(rows: TargetRows) -> float:
+    metric = metrics.get("expected_calibration_error")()
+    return float(metric.compute(rows.measured, rows.predicted, rows.probabilities))
 
 
 def _legend(curves: list[_Curve]) -> str:

@@ -63,7 +63,7 @@ def _error_by_similarity(rows: TargetRows, unit: str) -> list[Drawn]:
     of_numbers = rows.probabilities is None
     plot = _bars(
         np.sqrt(means) if of_numbers else means,
-        [f"{a:.2f} to {b:.2f}" for a, b in zip(low, high, strict=True)],
+        [f"{a:.2f}-{b:.2f}" for a, b in zip(low, high, strict=True)],
         y_label=f"RMSE{f' ({unit})' if unit else ''}" if of_numbers else "share answered wrong",
         label="Error of five groups of test rows by their similarity to training rows",
     )
@@ -104,7 +104,8 @@ def coverage_table(model: StoredModel, target: str) -> list[dict[str, Any]]:
         mask = test.in_domain == flag
         if mask.any():
             groups.append((f"test rows {name}", test.at(mask)))
-    groups.append((_trained_part(model), model.rows(target, "out_of_fold")))
+    held = f"{model.held_part.replace('_', '-')} rows (the intervals were calibrated on these)"
+    groups.append((held, model.rows(target, "out_of_fold")))
     found = []
     for name, rows in groups:
         share, n = coverage(rows.measured, rows.lower, rows.upper)
@@ -113,12 +114,6 @@ def coverage_table(model: StoredModel, target: str) -> list[dict[str, Any]]:
             figures = {"share": share, "low": float(low[0]), "high": float(high[0])}
             found.append({"what": name, "n": n, **figures})
     return found
-
-
-def _trained_part(model: StoredModel) -> str:
-    if model.section("out_of_fold"):
-        return "out-of-fold rows (the intervals were calibrated on these)"
-    return "validation rows (the intervals were calibrated on these)"
 
 
 def confident_half(model: StoredModel, target: str) -> str | None:

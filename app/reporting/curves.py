@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 Values = NDArray[np.float64]
 Flags = NDArray[np.bool_]
 
-_BINS = 10
+#: those of the expected calibration error (app/metrics/expected_calibration_error.py)
+_BINS = 15
 #: normal quantile of 95 %
 _Z = 1.959963984540054
 
@@ -39,7 +40,7 @@ def _counts(positive: Flags, score: Values) -> tuple[Values, Values]:
 
 @dataclass(frozen=True, kw_only=True)
 class Reliability:
-    """One entry for each of ten equal bins of probability that has rows."""
+    """One entry for each of 15 equal bins of probability that has rows."""
 
     #: mean probability said
     said: Values
@@ -48,21 +49,17 @@ class Reliability:
     low: Values
     high: Values
     n: NDArray[np.int64]
-    #: expected calibration error (Naeini et al. 2015): sum of n * |said - found| / N
-    error: float
 
 
 def reliability(positive: Flags, probability: Values) -> Reliability:
     """Of at least one row."""
-    bins = np.minimum((probability * _BINS).astype(int), _BINS - 1)
+    bins = np.searchsorted(np.linspace(0, 1, _BINS + 1)[1:-1], probability)
     n = np.bincount(bins, minlength=_BINS)
     there = n > 0
     said = np.bincount(bins, probability, _BINS)[there] / n[there]
     found = np.bincount(bins, positive.astype(np.float64), _BINS)[there] / n[there]
     low, high = wilson(found, n[there])
-    gaps = np.abs(said - found)
-    error = float((gaps * n[there]).sum() / n.sum())
-    return Reliability(said=said, found=found, low=low, high=high, n=n[there], error=error)
+    return Reliability(said=said, found=found, low=low, high=high, n=n[there])
 
 
 def wilson(share: Values, n: NDArray[np.int64]) -> tuple[Values, Values]:

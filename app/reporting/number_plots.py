@@ -7,13 +7,13 @@ from app.reporting.drawn import Drawn
 from app.reporting.stored import TargetRows
 from app.reporting.wording import counted
 
+#: widths that differ by less are one
+_SAME = 1e-6
+
 
 def number_plots(rows: TargetRows, target: str, unit: str) -> list[Drawn]:
     """Of test rows, at least one."""
-    found = [parity(rows, target, unit)]
-    if np.isfinite(rows.std).any():
-        found.append(error_by_spread(rows, unit))
-    return found
+    return [parity(rows, target, unit), *error_by_width(rows, unit)]
 
 
 def parity(rows: TargetRows, target: str, unit: str) -> Drawn:
@@ -41,24 +41,30 @@ def parity(rows: TargetRows, target: str, unit: str) -> Drawn:
     return Drawn(title="Measured and predicted", svg=plot.svg(), caption=about)
 
 
-def error_by_spread(rows: TargetRows, unit: str) -> Drawn:
-    """|error| against the standard deviation that the model says for the row."""
-    known = rows.at(np.isfinite(rows.std))
+def error_by_width(rows: TargetRows, unit: str) -> list[Drawn]:
+    """|error| against half the interval; empty where all intervals have one width."""
+    half = (rows.upper - rows.lower) / 2
+    known = np.isfinite(half)
+    if not known.any() or np.ptp(half[known]) <= _SAME * half[known].max():
+        return []
+    width, error = half[known], rows.error[known]
     axis = f" ({unit})" if unit else ""
     plot = Plot(
-        x=(0.0, span(known.std)[1]),
-        y=(0.0, span(known.error)[1]),
-        x_label=f"uncertainty that the model states, one sd{axis}",
+        x=(0.0, span(width)[1]),
+        y=(0.0, span(error)[1]),
+        x_label=f"half of the interval{axis}",
         y_label=f"error{axis}",
-        label=f"Error against stated uncertainty for {known.n} test rows",
+        label=f"Error against half of the interval for {len(width)} test rows",
         height=400,
     )
-    ends = np.array([0.0, min(plot.x[1], plot.y[1] / 2)])
-    plot.line(ends, 2 * ends, "c")
-    plot.points(known.std, known.error, "a")
-    return Drawn(
-        title="Error and stated uncertainty",
-        svg=plot.svg(),
-        caption="Where the model says that it is unsure, errors should be larger. Below the line"
-        " the error is less than two stated standard deviations.",
+    ends = np.array([0.0, min(plot.x[1], plot.y[1])])
+    plot.line(ends, ends, "c")
+    inside = error <= width
+    plot.points(width[inside], error[inside], "a")
+    plot.points(width[~inside], error[~inside], "b")
+    above = counted(int((~inside).sum()), "row")
+    caption = (
+        "Where the model is unsure its interval is wide, and errors may be large. Below the line"
+        f" the measured value is in the interval; {above} above: orange."
     )
+    return [Drawn(title="Error and width of the interval", svg=plot.svg(), caption=caption)]

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from app.metrics.evaluate import default_metric
 from app.pages.charts import histogram, shares
 from app.pages.molecules import drawn
 from app.pages.policy import CONTENT_SECURITY_POLICY
@@ -48,6 +49,7 @@ def render_page(model: StoredModel) -> str:
         caveats=caveats(model),
         n=model.section("n"),
         similarity=model.section("similarity"),
+        held=model.held_part.replace("_", " "),
         leaks=leaks(model),
         audit=model.section("leaks"),
         targets=[_target(model, target) for target in model.targets],
@@ -92,10 +94,12 @@ def _target(model: StoredModel, target: str) -> dict[str, Any]:
 
 
 def _metrics(model: StoredModel, target: str) -> list[dict[str, Any]]:
-    """[{name, about, better, test, baseline, out_of_fold}], in the order of the file."""
-    found = {part: model.section(part, target) for part in (*PARTS, "baseline", "validation")}
+    """[{name, about, better, test, baseline, held}], the one of the headline first."""
+    found = {part: model.section(part, target) for part in ("test", "baseline")}
+    found["held"] = model.section(model.held_part, target)
     lines = []
-    for name in found["test"]:
+    first = default_metric(model.task)
+    for name in sorted(found["test"], key=lambda name: name != first):
         about, better = metric_facts(name)
         figures = {part: figures.get(name) for part, figures in found.items()}
         lines.append({"name": name, "about": about, "better": better, **figures})

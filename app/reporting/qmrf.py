@@ -94,7 +94,7 @@ def _validation(model: StoredModel) -> Section:
     entries += [Entry(text=text) for text in audited(model)]
     missing = ["a test on data from another source (retort evaluate MODEL --data NEW)"]
     if not model.section("out_of_fold"):
-        missing.append("robustness by cross-validation: train it again with this release")
+        missing.append("robustness by cross-validation: it was trained without folds")
     return Section(
         title="4. Goodness of fit, robustness and predictivity", entries=entries, missing=missing
     )

@@ -13,8 +13,10 @@ from app.reporting.stored import StoredModel
 from app.reporting.verdict import Verdict, judge, judge_all
 from app.reporting.wording import counted, listed, metric_label, percent, said, with_interval
 
-#: a split with such similar test rows says little about new chemistry
+#: fewer make figures rough
 _FEW_TEST_ROWS = 50
+#: warnings of the leak audit beside the headline
+_MAX_CHECKS = 2
 
 
 def endpoint(model: StoredModel, target: str) -> str:
@@ -59,8 +61,8 @@ def _one(metric: str, figure: str, base: str, unit: str, model: StoredModel, tar
         return f"{text} {ceiling}" if ceiling else text
     if metric == "roc_auc":
         return (
-            f"it ranks a random {model.classes(target)[1]} above a random"
-            f" {model.classes(target)[0]} in {percent(_value(model, target, metric))} of cases"
+            f'it ranks a random "{model.classes(target)[1]}" above a random'
+            f' "{model.classes(target)[0]}" in {percent(_value(model, target, metric))} of cases'
             f" (AUROC {figure}); guessing gives {base}."
         )
     return (
@@ -120,11 +122,10 @@ def caveats(model: StoredModel) -> list[str]:
             "The split is easy: many test rows have near twins in training. Expect larger errors"
             " for new chemistry; train with split scaffold to see them."
         )
-    found += [
-        f"Check: {_ended(entry['detail'])}"
-        for entry in leaks(model)
-        if entry["severity"] != "error"
-    ]
+    checks = [_ended(e["detail"]) for e in leaks(model) if e["severity"] != "error"]
+    found += [f"Check: {text}" for text in checks[:_MAX_CHECKS]]
+    if len(checks) > _MAX_CHECKS:
+        found.append(f"Check: {len(checks) - _MAX_CHECKS} more findings of the leak audit.")
     n = model.section("n").get("test", 0)
     if 0 < n < _FEW_TEST_ROWS:
         found.append(f"Only {counted(n, 'test row')}: the figures are rough.")

@@ -101,6 +101,11 @@ class StoredModel:
         words = self.manifest.get("classes") or []
         return list(words[self.targets.index(target)]) if words else []
 
+    @property
+    def held_part(self) -> str:
+        """What intervals and probabilities were calibrated on, beside the test rows."""
+        return "out_of_fold" if self.metrics.get("out_of_fold") else "validation"
+
     def section(self, name: str, target: str | None = None) -> Mapping[str, Any]:
         """Of metrics.json; empty when it is not there."""
         found = self.metrics.get(name) or {}

@@ -111,7 +111,7 @@ def test_what_the_files_say_is_said():
 
 def test_a_chance_is_said_for_two_classes():
     text = Page(render_page(class_model())).text
-    assert "it ranks a random yes above a random no in 84 % of cases" in text
+    assert 'it ranks a random "yes" above a random "no" in 84 % of cases' in text
     assert "guessing gives 0.500" in text
     assert {"ROC", "Precision and recall", "Calibration", "Error by confidence"} <= titles(
         class_model()
@@ -125,7 +125,7 @@ def titles(model):
 def test_numbers_have_their_own_plots():
     assert titles(number_model()) == {
         "Measured and predicted",
-        "Error and stated uncertainty",
+        "Error and width of the interval",
         "Error by confidence",
         "How near the test rows are",
         "Error by similarity",
@@ -135,7 +135,7 @@ def test_numbers_have_their_own_plots():
 def test_what_an_older_model_lacks_is_said():
     text = Page(render_page(older(number_model()))).text
     for said in (
-        "Out-of-fold figures are not there",
+        "There are no out-of-fold figures",
         "Leaks between training and test rows were not looked for",
         "How near the test molecules are to training was not measured",
         "The applicability domain was not measured",
