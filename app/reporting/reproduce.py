@@ -10,13 +10,15 @@ from app.reporting.stored import StoredModel
 #: what the manifest says about a split beside the request
 _NOT_ASKED = ("hash", "sizes")
 _WIDTH = 76
+#: by method, how a request says it; models of earlier releases had one way only
+_CALIBRATIONS = {"cross_conformal": "cross", "split_conformal": "split"}
 
 
 def request(model: StoredModel) -> dict[str, Any]:
     """The params of the train job, all said: what later defaults are does not matter."""
     manifest = model.manifest
     split = {k: v for k, v in manifest["split"].items() if k not in _NOT_ASKED}
-    return {
+    asked = {
         "dataset": manifest["dataset"]["ref"],
         "targets": model.targets,
         "task": model.task,
@@ -26,6 +28,8 @@ def request(model: StoredModel) -> dict[str, Any]:
         "seed": manifest["seed"],
         "name": manifest["name"],
     }
+    method = (manifest.get("calibration") or {}).get("method")
+    return asked | ({"calibration": _CALIBRATIONS[method]} if method in _CALIBRATIONS else {})
 
 
 def command(model: StoredModel) -> str | None:
@@ -46,6 +50,8 @@ def command(model: StoredModel) -> str | None:
     words += ["--split", split["name"]]
     for name, value in split.get("params", {}).items():
         words += ["--split-set", f"{name}={json.dumps(value)}"]
+    if "calibration" in asked:
+        words += ["--calibration", asked["calibration"]]
     words += ["--seed", str(asked["seed"]), "--name", asked["name"]]
     return _wrapped(words)
 

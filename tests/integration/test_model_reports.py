@@ -5,7 +5,9 @@ import pytest
 
 from app.core.work import SilentContext
 from app.db.models import ModelVersionRow
+from app.reporting import reproduce
 from app.reporting.service import report_now
+from app.reporting.stored import StoredModel
 from app.training import service as training
 from app.training.params import TrainParams
 from tasks.interactive import QUESTIONS
@@ -44,6 +46,19 @@ def test_the_same_training_leaves_the_same_reports(resources, dataset_id):
     assert f"{figure['value']:.3f} [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]" in page
     assert manifest["split"]["hash"] in page
     assert manifest["libraries"]["rdkit"] in page
+
+
+@pytest.mark.req("S0-10")
+def test_the_request_in_the_report_makes_the_same_model(resources, dataset_id):
+    """Of a training that said little, its defaults filled in by the report."""
+    context = SilentContext(project_id=PROJECT)
+    first = train(resources, dataset_id, context).result["model_id"]
+    manifest = orjson.loads(stored(resources, first, "manifest.json"))
+    request = reproduce.request(StoredModel(manifest=manifest, metrics={}, predictions=None))
+    params = TrainParams(**request, dataset_id=dataset_id, bootstrap=FAST["bootstrap"])
+    second = training.run(resources, context, params).result["model_id"]
+    again = orjson.loads(stored(resources, second, "manifest.json"))
+    assert again == manifest, "with the hash of every file"
 
 
 @pytest.fixture

@@ -45,7 +45,8 @@ def test_the_python_call_is_the_whole_request():
 
 def test_the_command_says_the_same(monkeypatch, capsys):
     split = {"name": "scaffold", "params": {"test": 0.2}, "seed": 3, "hash": "h", "sizes": {}}
-    model = number_model(TARGET, split=split, seed=3)
+    calibration = {"method": "cross_conformal", "level": 0.9, "n": {TARGET: 60}}
+    model = number_model(TARGET, split=split, seed=3, calibration=calibration)
     words = shlex.split(reproduce.command(model).replace("\\\n", " "))
     monkeypatch.setattr("retort.cli.session.Retort", lambda: FakeRetort(FakeServer()))
     monkeypatch.setattr("sys.argv", [*words, "--dry-run"])
@@ -56,6 +57,7 @@ def test_the_command_says_the_same(monkeypatch, capsys):
     sent = json.loads(next(word for word in curl if word.startswith("{")))["params"]
     asked = TrainParams(**reproduce.request(model))
     assert TrainParams(**sent) == asked
+    assert asked.calibration == "cross"
 
 
 def test_no_command_where_it_could_not_say_all():

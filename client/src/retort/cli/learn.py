@@ -43,6 +43,10 @@ Task = Annotated[
 Deadline = Annotated[
     float | None, typer.Option("--deadline", help="Seconds after which it is given up.")
 ]
+Calibration = Annotated[
+    str | None,
+    typer.Option(help="Rows that intervals are calibrated on: cross (folds) or split; auto."),
+]
 Asked = Callable[[Any], Any]
 
 
@@ -98,6 +102,7 @@ def train(
     split_set: SplitSettings = None,
     seed: int = 0,
     task: Task = None,
+    calibration: Calibration = None,
     name: Name = None,
     alias: Alias = None,
     labels: Labels = None,
@@ -109,6 +114,7 @@ def train(
     """Train a model version; --set name=value are parameters of the algorithm."""
     chosen = {"name": split, "params": settings(split_set), "seed": seed}
     params = _learning(target, features, chosen, task, name, alias, labels, deadline)
+    params["calibration"] = calibration
     params["algorithm"] = {"name": algorithm, "params": settings(set_)}
     submit(
         lambda client: client.train(dataset, **params),
