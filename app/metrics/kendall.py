@@ -4,6 +4,9 @@ import numpy as np
 
 from app.metrics.base import Metric, Values, metrics
 
+#: of two rows it is 1 or -1, and scipy divides by zero
+_MIN_ROWS = 3
+
 
 @metrics.register
 class Kendall(Metric):
@@ -20,7 +23,7 @@ class Kendall(Metric):
 
     def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
         del probabilities
-        if np.ptp(y_true) == 0 or np.ptp(y_pred) == 0:
+        if len(y_true) < _MIN_ROWS or np.ptp(y_true) == 0 or np.ptp(y_pred) == 0:
             return float("nan")
         from scipy.stats import kendalltau
 

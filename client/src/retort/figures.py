@@ -39,6 +39,19 @@ def answer(found: Mapping[str, Any]) -> tuple[str, str]:
     return f"{found['value']:.3f}", interval
 
 
+def confidence(found: Mapping[str, Any]) -> str:
+    """0 to 1, of one target of one molecule."""
+    value = found.get("confidence")
+    return "" if value is None else f"{value:.2f}"
+
+
+def nearest(domain: Mapping[str, Any] | None) -> str:
+    """Similarity to the nearest training row; `outside` what the model knows enough about."""
+    if not domain:
+        return ""
+    return f"{domain['similarity']:.2f}" + ("" if domain["inside"] else " outside")
+
+
 def accounting(counts: Mapping[str, Any]) -> str:
     """642 rows in = 640 ok + 1 rejected + 1 merged."""
     names = ("rows_in", "rows_ok", "rows_rejected", "rows_merged")

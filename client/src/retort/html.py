@@ -80,11 +80,16 @@ def predictions(items: Sequence[Mapping[str, Any]]) -> str:
         picture = [Drawn(drawing.svg(item.get("canonical_smiles")))] if draw else []
         given = str(item.get("input"))
         if item["status"] == "error":
-            rows.append([*picture, given, item["status"], "", "", "", item.get("reason")])
+            rows.append([*picture, given, item["status"], "", "", "", "", "", item.get("reason")])
+        nearest = figures.nearest(item.get("domain"))
         for target, found in (item.get("targets") or {}).items():
             value, interval = figures.answer(found)
-            rows.append([*picture, given, item["status"], target, value, interval, ""])
-    columns = ("input", "status", "target", "prediction", "interval", "reason")
+            sure = (figures.confidence(found), nearest)
+            rows.append([*picture, given, item["status"], target, value, interval, *sure, ""])
+    columns = (
+        *("input", "status", "target", "prediction", "interval", "confidence", "nearest"),
+        "reason",
+    )
     more = len(items) - _MAX_ROWS
     note = f"<br>and {more} more" if more > 0 else ""
     return f"<div>{table(('structure', *columns) if draw else columns, rows)}{note}</div>"

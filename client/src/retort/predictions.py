@@ -79,7 +79,8 @@ class Predictions(Sequence[Prediction]):
     def rows(self) -> list[dict[str, Any]]:
         """Flat, one for each input: id, input, canonical_smiles, status, reason; for each target
         `name`, `name_lower`, `name_upper`, `name_std` where given; for classes `name` is the class
-        and `name_p[class]` its probability.
+        and `name_p[class]` its probability; `name_confidence`. Then in_domain, similarity and
+        nearest: the training molecule (or row number) that is most like it.
         """
         return [_flat(item) for item in self]
 
@@ -119,7 +120,20 @@ def _flat(item: Mapping[str, Any]) -> dict[str, Any]:
             row[f"{target}_std"] = found["std"]
         for name, probability in (found.get("probabilities") or {}).items():
             row[f"{target}_p[{name}]"] = probability
-    return row
+        if found.get("confidence") is not None:
+            row[f"{target}_confidence"] = found["confidence"]
+    return row | _domain(item.get("domain"))
+
+
+def _domain(domain: Mapping[str, Any] | None) -> dict[str, Any]:
+    if not domain:
+        return {}
+    known = (domain.get("nearest") or [{}])[0]
+    return {
+        "in_domain": domain["inside"],
+        "similarity": domain["similarity"],
+        "nearest": known.get("smiles") or known.get("row"),
+    }
 
 
 def _rectangular(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

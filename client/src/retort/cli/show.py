@@ -150,11 +150,16 @@ def show_model(model: Json) -> None:
 
 def show_predictions(items: Sequence[Mapping[str, Any]]) -> None:
     rows = (row for item in items for row in _prediction_rows(item))
-    table("", ("input", "prediction", "90 %", "target or reason"), rows)
+    headers = ("input", "prediction", "90 %", "confidence", "nearest", "target or reason")
+    table("", headers, rows)
 
 
 def _prediction_rows(item: Mapping[str, Any]) -> list[Sequence[Any]]:
     given = item["input"] if isinstance(item["input"], str) else json.dumps(item["input"])
     if item["status"] == "error":
-        return [(given, "-", "", item["reason"])]
-    return [(given, *figures.answer(found), name) for name, found in item["targets"].items()]
+        return [(given, "-", "", "", "", item["reason"])]
+    nearest = figures.nearest(item.get("domain"))
+    return [
+        (given, *figures.answer(found), figures.confidence(found), nearest, name)
+        for name, found in item["targets"].items()
+    ]

@@ -39,6 +39,7 @@ def predict_one(model: Mapping[str, Any], given: Any) -> Json:
             "value": value,
             "interval": [value - 1.0, value + 1.0],
             "level": 0.9,
+            "confidence": 0.5,
         }
     canonical = None if "features" in row else features
     return {
@@ -47,7 +48,18 @@ def predict_one(model: Mapping[str, Any], given: Any) -> Json:
         "status": "ok",
         "reason": None,
         "targets": targets,
+        "domain": _domain(model, features),
     }
+
+
+def _domain(model: Mapping[str, Any], features: Any) -> Json:
+    """What POST /predictions says beside the numbers: one invented neighbour."""
+    known = features if isinstance(features, str) else None
+    measured = {
+        target["name"]: value_of(model, target["name"], features) for target in model["targets"]
+    }
+    row = {"row": 1, "smiles": known, "similarity": 1.0, "measured": measured}
+    return {"inside": True, "similarity": 1.0, "leverage": 0.1, "nearest": [row]}
 
 
 def metrics_of(targets: list[str], seed: str) -> Json:
