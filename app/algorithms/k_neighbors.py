@@ -117,10 +117,12 @@ class KNeighbors(PerTargetAlgorithm):
         if task != "regression":
             classes, places = np.unique(sample.y, return_inverse=True)
             y, n_classes = places.astype(np.float64), len(classes)
+        weights = np.ones(len(y)) if sample.weights is None else sample.weights
+        voting = weights > 0
         return Neighbours(
-            where=Neighbourhood.fit(sample.X, self.params.metric),
-            y=y,
-            counts=np.ones(len(y)) if sample.weights is None else sample.weights,
+            where=Neighbourhood.fit(sample.X[voting], self.params.metric),
+            y=y[voting],
+            counts=weights[voting],
             k=self.params.n_neighbors,
             by_distance=self.params.weights == "distance",
             n_classes=n_classes,

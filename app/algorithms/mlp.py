@@ -13,7 +13,7 @@ from app.algorithms.base import (
     LearningTask,
     algorithms,
 )
-from app.core.plugin import PluginParams
+from app.algorithms.imbalance import WeightedClasses
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -35,8 +35,9 @@ class Mlp(Algorithm):
     tasks = frozenset({"regression", "binary", "multiclass"})
     device = "gpu"
     needs_validation = True
+    uses_weights = True
 
-    class Params(PluginParams):
+    class Params(WeightedClasses):
         #: units of each hidden layer
         hidden_sizes: tuple[int, ...] = Field(default=(512, 256), min_length=1, max_length=10)
         dropout: float = Field(default=0.25, ge=0, lt=1)

@@ -138,7 +138,7 @@ class PerTargetAlgorithm(Algorithm):
         validation: Examples | None,
         context: FitContext,
     ) -> Fitted:
-        sample = _labelled(train, number)
+        sample = labelled(train, number)
         name = task.targets[number]
         if len(sample.y) < _MIN_LABELS:
             raise InvalidInput(
@@ -175,7 +175,7 @@ class PerTargetAlgorithm(Algorithm):
         """What an early stop looks at; without such rows all rounds are fitted."""
         if validation is None or not self.needs_validation:
             return None
-        sample = _labelled(validation, number)
+        sample = labelled(validation, number)
         known = np.isin(sample.y, prepared.seen) if prepared.seen else np.isfinite(sample.y)
         if not known.any():
             return None
@@ -186,7 +186,8 @@ class PerTargetAlgorithm(Algorithm):
         return PerTargetModel.load(cls, folder, task)
 
 
-def _labelled(examples: Examples, number: int) -> Sample:
+def labelled(examples: Examples, number: int) -> Sample:
+    """The rows that carry a label of one target."""
     known = np.isfinite(examples.y[:, number])
     if known.all():
         return Sample(X=examples.X, y=examples.y[:, number], weights=examples.weights)

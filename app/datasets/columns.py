@@ -93,6 +93,8 @@ def guess_columns(
             column["role"] = overrides.get(column["name"]) or _role(
                 column, values[column["name"]], in_table=structure is None
             )
+        if column["role"] == "weight":
+            column["type"] = "number"  # 0 and 1 too
     columns = _one_id(columns, overrides)
     return _one_target(columns, overrides) if structure is None and to_learn else columns
 
@@ -132,14 +134,8 @@ def _values(name: str, sample: Sequence[dict[str, str]]) -> list[str]:
 
 def _check_overrides(names: Sequence[str], overrides: Mapping[str, ColumnRole], kind: str) -> None:
     _check_known(names, overrides, "roles")
-    chosen = [name for name, role in overrides.items() if role == "smiles"]
-    if len(chosen) > 1:
-        raise InvalidInput(
-            f"two columns have the role smiles: {', '.join(chosen)}",
-            code="conflicting_roles",
-            remedy="Give that role to one column.",
-            errors=[_about("roles", name, "conflicting_roles") for name in chosen],
-        )
+    _one_at_most("weight", overrides)
+    chosen = _one_at_most("smiles", overrides)
     if chosen and kind == "table":
         raise InvalidInput(
             f"the column {chosen[0]!r} has the role smiles, but the kind is table",
@@ -147,6 +143,19 @@ def _check_overrides(names: Sequence[str], overrides: Mapping[str, ColumnRole], 
             remedy="Leave out `kind`, or give the column another role.",
             errors=[_about("roles", chosen[0], "conflicting_roles")],
         )
+
+
+def _one_at_most(role: ColumnRole, overrides: Mapping[str, ColumnRole]) -> list[str]:
+    """The columns that a person gave the role."""
+    chosen = [name for name, said in overrides.items() if said == role]
+    if len(chosen) > 1:
+        raise InvalidInput(
+            f"two columns have the role {role}: {', '.join(chosen)}",
+            code="conflicting_roles",
+            remedy="Give that role to one column.",
+            errors=[_about("roles", name, "conflicting_roles") for name in chosen],
+        )
+    return chosen
 
 
 def _check_known(names: Sequence[str], given: Iterable[str], field: str) -> None:

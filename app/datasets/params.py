@@ -7,8 +7,9 @@ from pydantic import Field
 
 from app.core.requests import RequestModel, Slug
 
-#: what a column is for. `feature`: of a table, what is learned from
-ColumnRole = Literal["smiles", "target", "feature", "id", "split", "ignore"]
+#: what a column is for. `feature`: of a table, what is learned from; `weight`: how much a row
+#: counts in a fit, 0 or more
+ColumnRole = Literal["smiles", "target", "feature", "weight", "id", "split", "ignore"]
 
 #: csv: any separator; each of them plain, gzipped or zipped
 FileFormat = Literal["auto", "csv", "tsv", "excel", "parquet", "smiles", "sdf", "mol2", "jsonl"]

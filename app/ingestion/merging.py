@@ -59,6 +59,8 @@ class Replicates:
 
     targets: Sequence[Column]
     identities: Identities
+    #: averaged as numbers are; that they differ is no conflict
+    weights: Sequence[Column] = ()
     rule: Rule = "merge"
     conflicts: list[dict[str, Any]] = field(default_factory=list)
     n_conflicts: int = 0
@@ -81,7 +83,7 @@ class Replicates:
         """For `merge`. `start`: how many rows were in the parts before."""
         here = self._found.within(start, len(part)) - start
         if len(here):
-            self._values.append(part.select(["row", *self._target_names]).take(here))
+            self._values.append(part.select(["row", *self._merged_names]).take(here))
 
     def merge(self, part: pa.Table, start: int) -> pa.Table:
         """Each identity once, at its first row, with `n_merged` and `merged_rows`."""
@@ -114,7 +116,7 @@ class Replicates:
         for place, numbers in zip(places, rows, strict=True):
             n_merged[place] = len(numbers)
             merged_rows[place] = " ".join(map(str, numbers))
-        for column in self.targets:
+        for column in (*self.targets, *self.weights):
             name = stored_name(column["name"])
             cells = table.column(name).to_pylist()
             for place, numbers, values in zip(
@@ -122,6 +124,8 @@ class Replicates:
             ):
                 known = [value for value in values if value is not None]
                 cells[place] = _merged(column, known)
+                if column in self.weights:
+                    continue
                 if _has_smiles(table):
                     self.spreads.add(column, numbers[0], known)
                 if len(set(known)) > 1:
@@ -163,8 +167,8 @@ class Replicates:
         )
 
     @property
-    def _target_names(self) -> list[str]:
-        return [stored_name(column["name"]) for column in self.targets]
+    def _merged_names(self) -> list[str]:
+        return [stored_name(column["name"]) for column in (*self.targets, *self.weights)]
 
     @property
     def _collected(self) -> pa.Table:

@@ -71,7 +71,7 @@ def run_chunk(
     layout = Layout.load(storage, context.job_id, context.plan_attempt)
     staged = Staged(
         molecules=layout.structure is not None,
-        values=_with_role(layout, "target", "feature"),
+        values=_with_role(layout, "target", "feature", "weight"),
         kept=_with_role(layout, "id", "split"),
     )
     for number, row in enumerate(read_part(storage, chunk)):
@@ -111,6 +111,7 @@ def finalize(
     _check_share(layout, refused, params)
     replicates = Replicates(
         targets=_with_role(layout, "target"),
+        weights=_with_role(layout, "weight"),
         identities=row_identities
         if layout.structure is None
         else identities_beside(_with_role(layout, "feature")),
@@ -152,12 +153,22 @@ def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
             staged.bad_cells[column["name"]] = staged.bad_cells.get(column["name"], 0) + 1
             if column["role"] == "target":
                 wrong.append(why)
+        if column["role"] == "weight" and not _is_weight(values[column["name"]]):
+            cell = row[column["name"]]
+            said = why or f"{column['name']} is a weight, which is 0 or more, not {cell!r}"
+            staged.refused.append(refusal(row, shown, said))
+            return
     if wrong and all(values[c["name"]] is None for c in staged.values if c["role"] == "target"):
         staged.refused.append(refusal(row, shown, "; ".join(wrong)))
     elif layout.structure is None and all(value is None for value in values.values()):
         staged.refused.append(refusal(row, shown, "every cell is empty"))
     else:
         staged.add(row, shown, structure, values)
+
+
+def _is_weight(value: Any) -> bool:
+    """A row without one is refused: nobody knows how much it should count."""
+    return isinstance(value, float) and value >= 0
 
 
 def _with_role(layout: Layout, *roles: str) -> list[Column]:

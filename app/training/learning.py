@@ -24,7 +24,7 @@ from app.training.held_out import (
     out_of_fold,
 )
 from app.training.leaks.audit import audited
-from app.training.material import Material, tell
+from app.training.material import Material, tell, warn_of_ignored_weights
 from app.training.params import TrainParams
 from app.uncertainty.assessor import Assessment, Assessor, HeldOut
 from app.uncertainty.references import ReferenceRows
@@ -68,6 +68,7 @@ def learn(
     all of them. Else the model from the train rows, and the validation rows by it.
     """
     method, held, folds = method_of(params, material, algorithm), None, list[Split]()
+    warn_of_ignored_weights(context, material, algorithm)
     rows = material.usable(material.learned if method == CROSS else material.split.split.train)
     features = material.fit_features(rows)
     audit = audited(material, features, context, refuse=params.leaks == "refuse")

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.algorithms.base import Examples
+from app.algorithms.base import Algorithm, Examples
 from app.core.errors import FieldError, InvalidInput, LeakFound
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
@@ -48,6 +48,9 @@ class LabelledRows:
     cells: Cells
     #: rows without features, in the data set's order
     featureless: frozenset[int]
+    #: (rows,) how much each counts in a fit; None where the data set has no column of weights.
+    #: Metrics count all rows the same
+    weights: NDArray[np.float64] | None = None
 
     @property
     def width(self) -> int:
@@ -69,11 +72,16 @@ class LabelledRows:
 
     def examples(self, features: FittedFeatures, rows: Indices) -> Examples:
         """Of the rows that the features were learned from: without a row's own target in them."""
-        y = self.labels.y[rows]
+        weights = None if self.weights is None else self.weights[rows]
+        return Examples(
+            X=self._learned_matrix(features, rows), y=self.labels.y[rows], weights=weights
+        )
+
+    def _learned_matrix(self, features: FittedFeatures, rows: Indices) -> NDArray[Any]:
         if features.rows_hash != rows_hash(rows):
-            return Examples(X=self.matrix(features, rows), y=y)
+            return self.matrix(features, rows)
         molecular, cells = self.molecular[rows], self._cells(rows)
-        return Examples(X=features.training_matrix(molecular, cells, self._targets(rows)), y=y)
+        return features.training_matrix(molecular, cells, self._targets(rows))
 
     def _targets(self, rows: Indices) -> Targets:
         task = self.labels.task
@@ -152,7 +160,24 @@ def _featurized(
         columns=columns,
         cells=cell_arrays(columns, {c["name"]: dataset.values(c["name"]) for c in columns}),
         featureless=frozenset(errors),
+        weights=_weights(dataset),
     )
+
+
+def _weights(dataset: Dataset) -> NDArray[np.float64] | None:
+    for name in dataset.named("weight"):
+        return np.array(dataset.values(name), dtype=np.float64)
+    return None
+
+
+def warn_of_ignored_weights(
+    context: WorkContext, material: LabelledRows, algorithm: Algorithm
+) -> None:
+    """Where the data set has weights and a part of the algorithm cannot use them."""
+    ignoring = algorithm.ignoring_weights() if material.weights is not None else ()
+    if ignoring:
+        names = ", ".join(ignoring)
+        context.warn("weights_ignored", f"{names} cannot use weights: all rows counted the same")
 
 
 def tell(context: WorkContext, stage: str, message: str) -> None:

@@ -24,7 +24,9 @@ from app.algorithms.base import (
     Matrix,
     Predictions,
 )
+from app.algorithms.imbalance import row_weights
 from app.algorithms.networks.resuming import BestWeights, Keeping
+from app.algorithms.per_target import labelled
 from app.algorithms.scaling import Scaling
 from app.core.errors import DeadlineExceeded, InvalidInput, JobCancelled, LeaseLost
 from app.core.work import WorkContext
@@ -51,7 +53,9 @@ class Network(nn.Module):
 
 
 class Training(lightning.LightningModule):
-    """Masked loss: mean squared error of standardized targets, or cross-entropy per target."""
+    """Masked loss: mean squared error of standardized targets, or cross-entropy per target. A batch
+    is x, y and, where rows do not count the same, their weights (rows, targets).
+    """
 
     def __init__(self, network: Network, task: LearningTask, params: Any, seed: int) -> None:
         super().__init__()
@@ -63,12 +67,12 @@ class Training(lightning.LightningModule):
     def on_train_epoch_start(self) -> None:
         torch.manual_seed(_epoch_seed(self.seed, self.current_epoch))
 
-    def training_step(self, batch: tuple[Tensor, Tensor], _: int) -> Tensor:
+    def training_step(self, batch: tuple[Tensor, ...], _: int) -> Tensor:
         loss = self._loss(batch)
         self.log("train_loss", loss, on_step=False, on_epoch=True)
         return loss
 
-    def validation_step(self, batch: tuple[Tensor, Tensor], _: int) -> None:
+    def validation_step(self, batch: tuple[Tensor, ...], _: int) -> None:
         self.log("validation_loss", self._loss(batch), batch_size=len(batch[0]))
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
@@ -78,22 +82,33 @@ class Training(lightning.LightningModule):
             weight_decay=self.params.weight_decay,
         )
 
-    def _loss(self, batch: tuple[Tensor, Tensor]) -> Tensor:
-        x, y = batch
-        out = self.network(x)
-        known = torch.isfinite(y)
+    def _loss(self, batch: tuple[Tensor, ...]) -> Tensor:
+        x, y, *rest = batch
+        out, known = self.network(x), torch.isfinite(y)
+        weights = rest[0] if rest else None
+        how = "mean" if weights is None else "none"
         if self.task.type == "regression":
-            return functional.mse_loss(out[known], y[known])
+            loss = functional.mse_loss(out[known], y[known], reduction=how)
+            return _mean(loss, weights, known)
         if self.task.type == "binary":
-            return functional.binary_cross_entropy_with_logits(out[known], y[known])
-        losses = [
-            functional.cross_entropy(logits[mask], labels[mask].long())
-            for logits, labels, mask in zip(
-                out.split(_widths(self.task), dim=1), y.T, known.T, strict=True
-            )
-            if mask.any()
-        ]
+            loss = functional.binary_cross_entropy_with_logits(out[known], y[known], reduction=how)
+            return _mean(loss, weights, known)
+        losses = []
+        for number, logits in enumerate(out.split(_widths(self.task), dim=1)):
+            mask = known[:, number]
+            if mask.any():
+                labels = y[mask, number].long()
+                loss = functional.cross_entropy(logits[mask], labels, reduction=how)
+                losses.append(_mean(loss, None if weights is None else weights[:, number], mask))
         return torch.stack(losses).mean()
+
+
+def _mean(loss: Tensor, weights: Tensor | None, known: Tensor) -> Tensor:
+    """Of the known labels' losses; without weights it is the mean already."""
+    if weights is None:
+        return loss
+    counting = weights[known]
+    return (loss * counting).sum() / counting.sum().clamp_min(torch.finfo(loss.dtype).tiny)
 
 
 class Shuffle(Sampler[int]):
@@ -237,11 +252,13 @@ def fit_mlp(
     }
     module = Training(Network(**shape), task, params, context.seed)
 
+    weights = _weights(params, task, train)
+
     def loader(examples: Examples, *, shuffle: bool) -> DataLoader[Any]:
-        data = TensorDataset(
-            torch.from_numpy(scaling.transform(examples.X)),
-            torch.from_numpy(((examples.y - mean) / scale).astype(np.float32)),
-        )
+        arrays: list[NDArray[Any]] = [scaling.transform(examples.X), (examples.y - mean) / scale]
+        if shuffle and weights is not None:
+            arrays.append(weights)
+        data = TensorDataset(*(torch.from_numpy(array.astype(np.float32)) for array in arrays))
         return DataLoader(
             data,
             batch_size=params.batch_size if shuffle else 4096,
@@ -327,6 +344,21 @@ def _target_scale(
         return np.zeros(y.shape[1]), np.ones(y.shape[1])
     spread = np.nanstd(y, axis=0)
     return np.nanmean(y, axis=0), np.where(spread > 0, spread, 1.0)
+
+
+def _weights(params: Any, task: LearningTask, train: Examples) -> NDArray[np.float64] | None:
+    """(n, targets): of each row, times that of its class; None where all count the same."""
+    columns = []
+    for number in range(len(task.targets)):
+        sample = labelled(train, number)
+        words = task.classes[number] if task.is_classification else ()
+        found = row_weights(params, sample, words)
+        if found is None:
+            return None
+        column = np.zeros(len(train.y))
+        column[np.isfinite(train.y[:, number])] = found
+        columns.append(column)
+    return np.column_stack(columns)
 
 
 def _check_labels(task: LearningTask, train: Examples) -> None:

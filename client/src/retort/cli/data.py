@@ -22,7 +22,8 @@ Smiles = Annotated[str | None, typer.Option(help="SMILES column; left out: guess
 Roles = Annotated[
     list[str] | None,
     typer.Option(
-        "--role", help="COLUMN=ROLE: smiles, target, feature, id, split, ignore; repeatable."
+        "--role",
+        help="COLUMN=ROLE: smiles, target, feature, weight, id, split, ignore; repeatable.",
     ),
 ]
 Kind = Annotated[str | None, typer.Option(help="molecule or table; left out: guessed.")]
