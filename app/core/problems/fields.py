@@ -69,8 +69,8 @@ WARNING_CODES: dict[str, str] = {
     "trainings.",
     "easy_split": "Many test molecules are near copies of molecules that are learned from, so the "
     "test metrics say little about new chemistry. Use the scaffold or butina split.",
-    "not_calibrated": "There are too few rows, or no way to hold some out, to measure how wrong the "
-    "model is: predictions come without interval and confidence. Give more rows.",
+    "not_calibrated": "There are too few rows, or no way to hold some out, to measure how wrong "
+    "the model is: predictions come without interval and confidence. Give more rows.",
     "weights_ignored": "The data set has a column of weights and the algorithm cannot use them. "
     "Choose one that can (most do), or give the column the role `ignore`.",
     "no_gpu_worker": "The job asked for a GPU and no worker with one is alive; it waits. Start one "
