@@ -135,6 +135,16 @@ def test_features_for_a_model_of_molecules_alone_are_refused(resources, trained)
         ask(resources, (None, None, plain), given())
 
 
+def test_a_manifest_names_the_featurizers_of_a_recipe(resources, trained):
+    result = train(resources, trained[0], ({"name": "maplight"}, {"name": "columns"}))
+    bundle = ModelBundle.load(resources.storage, f"models/{result['model_id']}/manifest.json")
+    assert [spec.name for spec in bundle.manifest.features] == [
+        "morgan_counts", "avalon_counts", "erg", "rdkit_descriptors", "columns",
+    ]  # fmt: skip
+    (found,) = ask(resources, (None, None, result), given())
+    assert found["status"] == "ok"
+
+
 def test_it_is_evaluated_with_its_columns(resources, trained):
     params = EvaluateParams(
         model="alkanols", model_id=trained[2]["model_id"], bootstrap=0, part="test"
