@@ -9,8 +9,9 @@ SMILES_NAMES = ("smiles", "canonical_smiles", "smi", "structure")
 
 
 def as_inputs(values: Any) -> Iterator[str | dict[str, Any]]:
-    """One input for each value: SMILES, {"smiles", "id"}, {"features": row} or both, an RDKit Mol; a
-    whole Series or DataFrame gives one for each row. Lazy. Raises TypeError for what is none of these.
+    """One input for each value: SMILES, {"smiles", "id"}, {"features": row} or both, an RDKit Mol;
+    a whole Series or DataFrame gives one for each row. Lazy. Raises TypeError for what is none of
+    these.
     """
     if isinstance(values, str) or is_mol(values) or isinstance(values, Mapping):
         values = [values]

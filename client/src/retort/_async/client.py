@@ -138,9 +138,9 @@ class AsyncRetort:
     async def predict(self, model: Any, inputs: Any) -> Predictions:
         """Answers at once, one for each input, in order; each says why if it has no number.
 
-        `inputs`: SMILES, {"smiles", "id"}, {"features": row}, {"smiles", "features"} where the model
-        learned from columns beside molecules, RDKit molecules, a Series or DataFrame of pandas or
-        polars. Above 100 it asks in chunks, as `map` does.
+        `inputs`: SMILES, {"smiles", "id"}, {"features": row}, both where the model learned from
+        columns beside molecules, RDKit molecules, a Series or DataFrame of pandas or polars. Above
+        100 it asks in chunks, as `map` does.
         """
         given = list(as_inputs(inputs))
         if len(given) > _AT_ONCE:
