@@ -10,7 +10,7 @@ from app.reporting.statements import (
     endpoint,
     featurizer_words,
     headline,
-    leaks,
+    leak_entries,
     noise_ceiling,
     predicts,
     split_words,
@@ -61,18 +61,13 @@ def _details(model: StoredModel) -> Section:
         *featurizer_words(model),
         Entry(label="seed", text=str(manifest["seed"])),
         Entry(label="libraries", text=", ".join(f"{n} {v}" for n, v in versions.items()) or "-"),
-        Entry(label="train it again", text=_again(model)),
+        Entry(label="train it again", text=command(model) or python(model), code=True),
     ]
     return Section(
         title="Model details",
         entries=entries,
         missing=("who made it, and whom to ask", "licence of the model", "how to cite it"),
     )
-
-
-def _again(model: StoredModel) -> str:
-    told = command(model) or python(model)
-    return " ".join(told.replace("\\\n", " ").split())
 
 
 def _use(model: StoredModel) -> Section:
@@ -82,7 +77,7 @@ def _use(model: StoredModel) -> Section:
         title="Intended use",
         entries=[
             Entry(text=f"Predicts {endpoints} for {what}."),
-            *(Entry(label="out of scope", text=text) for text in domain_words(model)),
+            *(Entry(label="domain", text=text) for text in domain_words(model)),
         ],
         missing=(
             "the decision that it is made for",
@@ -135,7 +130,7 @@ def _evaluation_data(model: StoredModel) -> Section:
         entries=[
             Entry(label="split", text=split_words(model)),
             Entry(label="rows used", text=sizes or "not stored"),
-            *(Entry(label="leak", text=entry["detail"]) for entry in leaks(model)),
+            *leak_entries(model),
             *(Entry(text=text) for text in audited(model)),
         ],
         missing=("whether these rows are like those that it will be used on",),

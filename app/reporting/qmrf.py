@@ -12,7 +12,7 @@ from app.reporting.statements import (
     endpoint,
     featurizer_words,
     headline,
-    leaks,
+    leak_entries,
     noise_ceiling,
     split_words,
 )
@@ -90,7 +90,7 @@ def _validation(model: StoredModel) -> Section:
             _covered(model, target),
         ]
         entries += [Entry(text=text) for text in told if text]
-    entries += [Entry(label="leak", text=entry["detail"]) for entry in leaks(model)]
+    entries += leak_entries(model)
     entries += [Entry(text=text) for text in audited(model)]
     missing = ["a test on data from another source (retort evaluate MODEL --data NEW)"]
     if not model.section("out_of_fold"):

@@ -1,7 +1,10 @@
 """A document of titled sections, filled from data, that names what a person must still write."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+
+_MARKUP = re.compile(r"[\\`*{}\[\]<>#|!&~]|(?<![^\W_])_|_(?![^\W_])")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,6 +13,8 @@ class Entry:
 
     text: str
     label: str = ""
+    #: the text is a program, kept as it is
+    code: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +40,17 @@ def to_markdown(title: str, about: str, sections: Sequence[Section]) -> str:
 
 
 def _bullet(entry: Entry) -> str:
+    if entry.code:
+        # indented, which no text in it can end
+        return "\n".join([f"- **{entry.label}:**", "", *_indented(entry.text)])
     text = _escaped(entry.text)
     return f"- **{_escaped(entry.label)}:** {text}" if entry.label else f"- {text}"
 
 
+def _indented(text: str) -> list[str]:
+    return [f"      {line}".rstrip() for line in text.splitlines()]
+
+
 def _escaped(text: str) -> str:
-    """One line, its markup characters escaped."""
-    marked = "".join(f"\\{c}" if c in "\\`*_{}[]<>#|!&~" else c for c in text)
-    return " ".join(marked.split())
+    """One line, its markup characters escaped; an underscore inside a word is none."""
+    return " ".join(_MARKUP.sub(r"\\\g<0>", text).split())

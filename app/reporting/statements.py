@@ -105,6 +105,8 @@ def noise_ceiling(model: StoredModel, target: str) -> str | None:
     if name is None:
         return None
     unit = f" {model.unit(target)}" if model.unit(target) and name == "rmse" else ""
+    if name == "accuracy" and found.get("agreement") == 1:
+        return f"Repeated measurements of {repeats} all agree: no noise is known."
     best = f"{metric_label(name)} {said(ceiling[name].get('value'))}{unit}"
     return (
         f"The noise ceiling is {best}: repeated measurements of {repeats} scatter so that a perfect"
@@ -155,6 +157,14 @@ def leaks(model: StoredModel) -> list[dict[str, Any]]:
     """Findings of the leak audit, errors first."""
     found = [dict(entry) for entry in model.section("leaks").get("findings") or []]
     return sorted(found, key=lambda entry: entry.get("severity") != "error")
+
+
+def leak_entries(model: StoredModel) -> list[Entry]:
+    """Findings of the audit: `leak` for errors, `check` for what may be one."""
+    return [
+        Entry(label="leak" if found["severity"] == "error" else "check", text=found["detail"])
+        for found in leaks(model)
+    ]
 
 
 def audited(model: StoredModel) -> list[str]:

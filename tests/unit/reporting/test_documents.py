@@ -69,7 +69,20 @@ def test_figures_are_in_both():
     assert "rows with the same columns" in model_card(of_a_table(number_model()))
 
 
+def test_a_program_is_kept_as_it_is():
+    entry = Entry(label="again", text="retort train a_b \\\n    --set x=*", code=True)
+    text = to_markdown("t", "about", [Section(title="s", entries=[entry])])
+    assert "- **again:**\n\n      retort train a_b \\\n          --set x=*\n" in text
+    assert "retort train sol:1 --target logS" in model_card(number_model())
+
+
 def test_text_of_the_data_is_no_markup():
     entries = [Entry(label="a*b", text="# no\nheading <b> [x](y) `c`")]
     text = to_markdown("t", "about", [Section(title="s", entries=entries)])
+    assert _shown("a_b _c_ d__e") == "a_b \\_c\\_ d\\_\\_e"
     assert "- **a\\*b:** \\# no heading \\<b\\> \\[x\\](y) \\`c\\`" in text
+
+
+def _shown(text):
+    section = Section(title="s", entries=[Entry(text=text)])
+    return to_markdown("t", "about", [section]).partition("- ")[2].splitlines()[0]
