@@ -167,6 +167,16 @@ class Group:
         return ours / theirs if self.data.smaller_is_better else theirs / ours
 
 
+def latest(records: Iterable[Record]) -> list[Record]:
+    """One for each training: with uncertainty before without, then the last of them."""
+    best: dict[tuple[str, str, int], Record] = {}
+    for record in records:
+        key = record.data, record.split, record.seed
+        if record.uncertainty or key not in best or not best[key].uncertainty:
+            best[key] = record
+    return list(best.values())
+
+
 def groups(records: Iterable[Record]) -> list[Group]:
     """In the order of DATA_SETS, random before scaffold; seeds ascending."""
     found: dict[tuple[str, str], list[Record]] = defaultdict(list)
@@ -258,10 +268,10 @@ def _cells(group: Group) -> list[str]:
         f"{group.over_single:.3f}" if group.over_single is not None else "",
         _published(group) if random else "",
         _goal(group),
-        _spread(group.uncertainty("coverage")),
-        _spread(group.uncertainty("ece")),
-        _spread(group.uncertainty("half"), digits=2),
-        f"{mean(r.cpu_seconds for r in group.records):.0f}",
+        _shown(group, "coverage"),
+        _shown(group, "ece"),
+        _shown(group, "half", digits=2),
+        _seconds(group),
     ]
 
 
@@ -270,6 +280,19 @@ def _spread(values: Sequence[float], *, digits: int = 3) -> str:
     if len(values) < 2:
         return f"{values[0]:.{digits}f}" if values else ""
     return f"{mean(values):.{digits}f} ± {stdev(values):.{digits}f}"
+
+
+def _shown(group: Group, name: str, *, digits: int = 3) -> str:
+    """With the number of seeds, where only some were whole trainings."""
+    values = group.uncertainty(name)
+    some = f" (n = {len(values)})" if 0 < len(values) < len(group.records) else ""
+    return _spread(values, digits=digits) + some
+
+
+def _seconds(group: Group) -> str:
+    """Of whole trainings."""
+    whole = [record.cpu_seconds for record in group.records if record.uncertainty]
+    return f"{mean(whole):.0f}" if whole else ""
 
 
 def _published(group: Group) -> str:

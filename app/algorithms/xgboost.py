@@ -24,7 +24,7 @@ class XGBoost(PerTargetAlgorithm):
 
     Defaults differ from XGBoost's (100 steps of 0.3 over all columns and rows): with thousands of
     weak columns, many small steps with shallow trees, each over a fifth of the columns and three
-    fifths of the rows, have the lower error, and 64 bins are as good as 256. Chosen among five
+    fifths of the rows, have the lower error, and 64 bins are as good as 256. Chosen among four
     settings by folds of ESOL rows that no test part of docs/benchmarks.md holds.
     """
 

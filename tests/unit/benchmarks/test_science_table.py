@@ -6,7 +6,15 @@ import pytest
 
 from benchmarks.batch import DATA
 from benchmarks.science import put_into_page
-from benchmarks.science_table import DATA_SETS, Record, groups, missed_goals, table, uncertainty_of
+from benchmarks.science_table import (
+    DATA_SETS,
+    Record,
+    groups,
+    latest,
+    missed_goals,
+    table,
+    uncertainty_of,
+)
 
 pytestmark = pytest.mark.req("S0-26")
 
@@ -111,6 +119,17 @@ def test_every_data_set_is_there_and_is_what_the_manifest_says():
         text = (gzip.decompress(content) if path.suffix == ".gz" else content).decode()
         header = text.splitlines()[0].split(",")
         assert set(data.targets) <= set(header), data.name
+
+
+def test_a_whole_training_stands_before_one_of_scores_only():
+    whole, quick = record(score=0.5, uncertainty={"coverage": 0.9}), record(score=0.6)
+    other = record(seed=1, score=0.7)
+    assert latest([whole, quick, other]) == [whole, other]
+    assert latest([quick, whole]) == [whole]
+    again = record(score=0.55)
+    assert latest([quick, again]) == [again]
+    row = table([whole, other])
+    assert "0.900 (n = 1)" in row
 
 
 def test_the_page_keeps_what_is_around_the_table():
