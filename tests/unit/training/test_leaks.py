@@ -149,6 +149,16 @@ def few_wrong(words):
     return [words[1] if place == 7 else word for place, word in enumerate(words)]
 
 
+def overlapping(y, sign):
+    """Classes follow each other along the score, but for twenty pairs in the middle."""
+    score = np.empty(len(y))
+    order = np.argsort(y, kind="stable")
+    middle = int((np.array(y) == 0).sum())
+    order[middle - 20 : middle + 20] = order[middle - 20 : middle + 20].reshape(2, 20).T.ravel()
+    score[order] = np.arange(len(y))
+    return (sign * score).tolist()
+
+
 OF_CLASSES = {
     "copied": ("class", lambda y: ["gone" if v else "here" for v in y]),
     "more words": (
@@ -158,6 +168,8 @@ OF_CLASSES = {
     "nearly copied": ("class", lambda y: few_wrong(["gone" if v else "here" for v in y])),
     "as a number": ("number", lambda y: [3.0 - v for v in y]),
     "score": ("number", lambda y: [v + 0.9 * np.sin(n) / 2 for n, v in enumerate(y)]),
+    "nearly a score": ("number", lambda y: overlapping(y, 1)),
+    "nearly a score, turned": ("number", lambda y: overlapping(y, -1)),
     "missing": ("number", lambda y: [None if v else float(n % 50) for n, v in enumerate(y)]),
     "reason of leaving": ("class", lambda y: [f"r{n % 4}" if v else None for n, v in enumerate(y)]),
 }
@@ -179,6 +191,7 @@ OF_NUMBERS = {
     "monotone": ("number", np.log),
     "nearly": ("number", lambda y: y + 0.1 * np.sin(np.arange(len(y)))),
     "folded": ("number", lambda y: (y - 60) ** 2),
+    "of either sign": ("number", lambda y: np.sqrt(y) * np.where(np.arange(len(y)) % 2, 1, -1)),
     "with gaps": ("number", lambda y: [None if n % 3 else v for n, v in enumerate(y.tolist())]),
     "binned": ("class", lambda y: ["low" if v < 40 else "mid" if v < 80 else "high" for v in y]),
     "threshold": ("number", lambda y: (y > 70).astype(float)),
@@ -209,6 +222,15 @@ def test_the_correlation_is_that_of_scipy_and_what_is_only_near_is_let_through(t
             assert f"rank correlation {expected:.4f}" in found[0].detail
     assert judge(telco, CHURN, telco[2], [f"id {n}" for n in range(len(y))], "text") == []
     assert judge(telco, CHARGES, y, [f"id {n}" for n in range(len(y))], "text") == []
+
+
+def test_a_rare_class_is_not_told_by_any_column_that_is_right_about_the_others():
+    y = np.zeros((5000, 1))
+    y[::1000] = 1
+    words = {"colour": [("red", "green", "blue")[n % 7 % 3] for n in range(5000)]}
+    columns = [{"name": "colour", "type": "class"}]
+    cells = cell_arrays(columns, words)
+    assert derived_columns(columns, cells, y, CHURN, np.arange(5000)) == []
 
 
 def test_of_many_rows_a_sample_is_judged(telco, monkeypatch):
