@@ -92,6 +92,8 @@ def test_replicates_that_were_not_merged_are_found_and_can_be_refused(resources)
     assert 0 < leak["count"] <= metrics["n"]["test"]
     assert found(metrics)["replicates_not_merged"]["count"] >= 60
     assert f"{leak['count']} test row" in dict(warnings)["leak_found"]
+    assert metrics["similarity"]["easy"]
+    assert "near copies" in dict(warnings)["easy_split"]
     with pytest.raises(LeakFound, match="same_structure") as refused:
         train(resources, dataset_id, **QUICK, leaks="refuse")
     problem = refused.value.problem()

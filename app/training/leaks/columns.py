@@ -5,7 +5,8 @@ A column counts when it is, over the rows where both are known, nearly a functio
 - two numbers: the absolute rank correlation (Spearman) is above 0.999, or the ranks of one follow
   the other as smoothly (von Neumann's ratio: 1 - sum of squared steps / (2 * variance));
 - a number and two classes: an AUROC above 0.999 or below 0.001;
-- a number and words: sorted by the number, each word is one stretch (a binned target);
+- a number and words: sorted by the number, each word is one stretch (a binned target), or equal
+  numbers have equal words, at least 20 of them other than the most frequent word;
 - words and classes: the word says the class with an error of at most 0.001, which is at most a
   tenth of the error of the most frequent class.
 
@@ -104,7 +105,7 @@ def _of_classes(
 def _of_words(words: Codes, y: Numbers) -> str | None:
     if _stretches(words, y):
         return "its words are ranges of the target"
-    return "its words are the target's values" if _renamed(words, y) else None
+    return "equal targets have equal words" if _follows(words, y) else None
 
 
 def _of_two_numbers(x: Numbers, y: Numbers) -> str | None:
@@ -169,25 +170,21 @@ def _stretches(words: Codes, y: Numbers) -> bool:
     return changes + 2 * wrong <= len(found) - 1 + int(2 * _ERROR * len(words))
 
 
-def _renamed(words: Codes, y: Numbers) -> bool:
-    """Equal words have equal labels and the other way round, seen at rows that are not alone."""
-    labels = np.unique(y, return_inverse=True)[1]
-    return all(
-        shared >= _MIN_ROWS and agree > _LIMIT
-        for shared, agree in (_agreement(words, labels), _agreement(labels, words))
-    )
-
-
-def _agreement(one: Codes, other: Codes) -> tuple[int, float]:
-    """(rows whose `one` occurs again, share of them with the most frequent `other` of that one)."""
-    pairs, counts = np.unique(np.column_stack([one, other]), axis=0, return_counts=True)
-    if not len(pairs):
-        return 0, 0.0
-    total = np.bincount(pairs[:, 0], weights=counts)
-    most = np.zeros(len(total))
-    np.maximum.at(most, pairs[:, 0], counts)
-    shared = int(total[total > 1].sum())
-    return shared, float(most[total > 1].sum() / shared) if shared else 0.0
+def _follows(words: Codes, y: Numbers) -> bool:
+    """Rows with equal labels have equal words, more than the most frequent word would explain;
+    seen at labels that occur again.
+    """
+    values, places, counts = np.unique(y, return_inverse=True, return_counts=True)
+    again = counts[places] > 1
+    labels, words = places[again], words[again]
+    if not len(words):
+        return False
+    pairs, number = np.unique(np.column_stack([labels, words]), axis=0, return_counts=True)
+    most = np.zeros(len(values), dtype=np.int64)
+    np.maximum.at(most, pairs[:, 0], number)
+    wrong = len(words) - int(most.sum())
+    blind = len(words) - int(np.bincount(words).max())
+    return blind >= _MIN_ROWS and wrong <= _ERROR * len(words)
 
 
 def _smoothness(a: Numbers, b: Numbers) -> float:

@@ -65,6 +65,13 @@ def test_a_split_takes_parameters(shell, command):
     assert json.loads(body)["params"]["split"] == split
 
 
+@pytest.mark.parametrize("command", ["train", "optimize"])
+def test_leaks_can_be_refused(shell, command):
+    assert shell.run(command, "mols", "--leaks", "refuse", "--dry-run").code == 0, shell.err
+    body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
+    assert json.loads(body)["params"]["leaks"] == "refuse"
+
+
 def test_candidates_are_read_with_features_parameters_and_name(shell):
     given = ("--candidate", "ridge:features=maccs+erg,alpha=3,name=few", "--candidate", "svm")
     more = ("--learning-curve", "0.5,0.75", "--matters", "0.1", "--metric", "mae")

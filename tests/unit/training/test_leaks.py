@@ -196,6 +196,7 @@ OF_NUMBERS = {
     "binned": ("class", lambda y: ["low" if v < 40 else "mid" if v < 80 else "high" for v in y]),
     "threshold": ("number", lambda y: (y > 70).astype(float)),
     "as text": ("text", lambda y: [f"{v:.2f} USD" for v in y]),
+    "a code of it": ("class", lambda y: [f"tariff {round(v * 20) % 7}" for v in y]),
     "missing when large": ("class", lambda y: [None if v > 70 else "a" for v in y]),
 }
 
@@ -231,6 +232,19 @@ def test_a_rare_class_is_not_told_by_any_column_that_is_right_about_the_others()
     columns = [{"name": "colour", "type": "class"}]
     cells = cell_arrays(columns, words)
     assert derived_columns(columns, cells, y, CHURN, np.arange(5000)) == []
+
+
+def test_words_that_few_equal_targets_share_are_no_code_of_them():
+    y = np.arange(300.0)
+    y[:30] = np.repeat(np.arange(15.0), 2)
+    words = np.array([("a", "b")[n * 7919 % 11 == 0] for n in range(300)], dtype=object)
+    words[:30] = ["b"] * 2 + ["a"] * 28
+    assert derived_columns([{"name": "w"}], {"w": words}, y[:, None], CHARGES, np.arange(300)) == []
+    # many equal targets and one word but for two rows
+    y, words = np.repeat(np.arange(1000.0), 2), np.array(["a"] * 2000, dtype=object)
+    words[[500, 900]] = "b"
+    rows = np.arange(2000)
+    assert derived_columns([{"name": "w"}], {"w": words}, y[:, None], CHARGES, rows) == []
 
 
 def test_of_many_rows_a_sample_is_judged(telco, monkeypatch):

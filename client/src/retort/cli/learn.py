@@ -47,6 +47,10 @@ Calibration = Annotated[
     str | None,
     typer.Option(help="Rows that intervals are calibrated on: cross (folds) or split; auto."),
 ]
+Leaks = Annotated[
+    str | None,
+    typer.Option(help="report what the leak audit finds, or refuse a training that leaks."),
+]
 Asked = Callable[[Any], Any]
 
 
@@ -105,6 +109,7 @@ def train(
     calibration: Calibration = None,
     name: Name = None,
     alias: Alias = None,
+    leaks: Leaks = None,
     labels: Labels = None,
     deadline: Deadline = None,
     detach: Detach = False,
@@ -114,7 +119,7 @@ def train(
     """Train a model version; --set name=value are parameters of the algorithm."""
     chosen = {"name": split, "params": settings(split_set), "seed": seed}
     params = _learning(target, features, chosen, task, name, alias, labels, deadline)
-    params["calibration"] = calibration
+    params |= {"calibration": calibration, "leaks": leaks}
     params["algorithm"] = {"name": algorithm, "params": settings(set_)}
     submit(
         lambda client: client.train(dataset, **params),
@@ -137,6 +142,7 @@ def optimize(
     task: Task = None,
     name: Name = None,
     alias: Alias = None,
+    leaks: Leaks = None,
     labels: Labels = None,
     deadline: Deadline = None,
     detach: Detach = False,
@@ -146,6 +152,7 @@ def optimize(
     """Tune by cross-validation, then train with the best parameters."""
     chosen = {"name": split, "params": settings(split_set), "seed": seed}
     params = _learning(target, features, chosen, task, name, alias, labels, deadline)
+    params["leaks"] = leaks
     ended = submit(
         lambda client: client.optimize(dataset, algorithm=algorithm, trials=trials, **params),
         dry_run=dry_run,
