@@ -26,7 +26,16 @@ _REGISTRIES: dict[str, Registry[Any]] = {
     "splitters": splitters,
     "metrics": metrics,
 }
-_FACTS = ("device", "needs_validation", "input", "output", "expensive", "direction", "has_unit")
+_FACTS = (
+    "device",
+    "needs_validation",
+    "uses_weights",
+    "input",
+    "output",
+    "expensive",
+    "direction",
+    "has_unit",
+)
 
 
 @router.get("/{kind}")

@@ -21,6 +21,7 @@ from app.algorithms.base import (
     Predictions,
     algorithms,
 )
+from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.members import MemberTrial, MemberWork
 from app.core.errors import FieldError, InvalidInput
 from app.core.plugin import PluginParams
@@ -50,7 +51,12 @@ class Consensus(Algorithm):
     reference = "Perrone & Cooper 1993; sklearn.ensemble.VotingRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
 
-    class Params(PluginParams):
+    #: as far as its members do
+    uses_weights = True
+
+    class Params(WeightedClasses):
+        """`class_weight` is that of every member that has one and was not given its own."""
+
         #: the algorithms to average, each with its parameters
         members: tuple[PluginSpec, ...] = Field(default=_BOOSTERS, min_length=1, max_length=10)
 
@@ -101,8 +107,18 @@ class Consensus(Algorithm):
         return ConsensusModel(task=task, names=names, fitted=fitted, left_out=self._left_out())
 
     def _members(self) -> list[tuple[str, Algorithm]]:
-        found = ((algorithms.get(spec.name), spec.params) for spec in self.params.members)
-        return [(cls.name, cls.from_values(p)) for cls, p in found if cls.unavailable() is None]
+        found = []
+        for spec in self.params.members:
+            cls = algorithms.get(spec.name)
+            if cls.unavailable() is None:
+                found.append((cls.name, cls.from_values(self._values(cls, spec))))
+        return found
+
+    def _values(self, cls: type[Algorithm], spec: PluginSpec) -> dict[str, Any]:
+        shared = self.params.class_weight
+        if shared is None or "class_weight" not in cls.Params.model_fields:
+            return dict(spec.params)
+        return {"class_weight": shared} | spec.params
 
     def _left_out(self) -> dict[str, str]:
         found = {spec.name: algorithms.get(spec.name).unavailable() for spec in self.params.members}

@@ -1,6 +1,6 @@
 """Random forest."""
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,12 @@ class RandomForest(SklearnAlgorithm):
     """
 
     name = "random_forest"
-    aliases = ("RandomForestClassifier", "RandomForestRegressor", "rf")
+    aliases: ClassVar[tuple[str, ...]] = (
+        "RandomForestClassifier",
+        "RandomForestRegressor",
+        "rf",
+        "randomforest",
+    )
     summary = "Average of many trees on bootstrap samples"
     reference = "Breiman 2001, Mach. Learn. 45, 5; sklearn.ensemble.RandomForestRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})

@@ -30,7 +30,7 @@ class XGBoost(PerTargetAlgorithm):
 
     name = "xgboost"
     version = 2
-    aliases = ("XGBClassifier", "XGBRegressor", "XGBoost", "xgb")
+    aliases = ("XGBClassifier", "XGBRegressor", "XGBoost", "xgb", "extremegradientboosting")
     summary = "Gradient boosted trees with a second-order gain"
     reference = "Chen & Guestrin 2016, KDD; xgboost.train"
     tasks = frozenset({"regression", "binary", "multiclass"})

@@ -123,6 +123,19 @@ def test_it_asks_for_a_validation_part_when_a_member_does():
     assert of("consensus", {"members": [MEMBERS[0], {"name": "mlp"}]}).needs_validation
 
 
+def test_members_share_the_weights_of_classes_unless_they_have_their_own():
+    members = [
+        {"name": "lightgbm"},
+        {"name": "ridge"},
+        {"name": "xgboost", "params": {"class_weight": {"b": 2}}},
+    ]
+    algorithm = of("consensus", {"members": members, "class_weight": "balanced"})
+    assert algorithm.weighs_classes
+    found = [getattr(member.params, "class_weight", None) for _, member in algorithm._members()]
+    assert found == ["balanced", None, {"b": 2.0}]
+    assert not of("consensus", {"members": members[:2]}).weighs_classes
+
+
 def test_progress_goes_over_all_members_and_never_back():
     work = SilentContext()
     fit(of("consensus", {"members": MEMBERS}), REGRESSION, SIGNAL, work=work)
