@@ -42,8 +42,8 @@ from workers.logs import configure_logging
 
 PREFIX = "/api/v1"
 _DESCRIPTION = """Submit and poll: post a file, make it a data set, post jobs (ingest, featurize,
-train, optimize, predict), follow them by polling, long-poll or server-sent events, and use the
-models. Errors are problem details (RFC 9457) with a remedy."""
+train, optimize, compare, predict), follow them by polling, long-poll or server-sent events, and
+use the models. Errors are problem details (RFC 9457) with a remedy."""
 
 
 def create_api(resources: Resources | None = None) -> FastAPI:

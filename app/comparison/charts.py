@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 from markupsafe import Markup, escape
 
+from app.pages.charts import ticks
+from app.pages.rendering import short
+
 _ROW, _NAMES, _RIGHT = 36, 250, 16
 _NAME_LENGTH = 34
 
@@ -34,14 +37,6 @@ class Scale:
     def __call__(self, value: float) -> float:
         share = (value - self.low) / (self.high - self.low)
         return round(self.start + share * (self.stop - self.start), 1)
-
-    def ticks(self, count: int = 6) -> list[float]:
-        """About `count` round numbers."""
-        raw = (self.high - self.low) / count
-        power = 10 ** math.floor(math.log10(raw))
-        step = next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor >= raw)
-        first, last = math.ceil(self.low / step), math.floor(self.high / step + 1e-9)
-        return [number * step for number in range(first, last + 1)]
 
 
 def intervals(metric: str, found: Mapping[str, Any], *, width: int = 990) -> Markup:
@@ -78,7 +73,7 @@ def _overlap(first: Mapping[str, Any], second: Mapping[str, Any]) -> bool:
 
 
 def _interval(scale: Scale, y: float, one: Mapping[str, Any], style: str) -> list[str]:
-    drawn = [_text(_NAMES - 14, y + 2, _short(one["name"]), "name", "end")]
+    drawn = [_text(_NAMES - 14, y + 2, short(one["name"], _NAME_LENGTH), "name", "end")]
     drawn += [
         f'<circle class="fold" cx="{scale(score)}" cy="{y + 8:.1f}" r="2"/>'
         for score in one["scores"]
@@ -153,7 +148,7 @@ def curve_span(curves: Sequence[Mapping[str, Any]]) -> list[float]:
 def _across(scale: Scale, foot: float, label: str, *, top: float, count: int = 7) -> list[str]:
     """The axis at the foot with its numbers, and lines up to `top`."""
     drawn = []
-    for value in scale.ticks(count):
+    for value in ticks(scale.low, scale.high, count):
         x = scale(value)
         drawn.append(f'<line class="grid-line" x1="{x}" x2="{x}" y1="{top}" y2="{foot}"/>')
         drawn.append(_text(x, foot + 15, f"{value:.6g}"))
@@ -164,7 +159,7 @@ def _across(scale: Scale, foot: float, label: str, *, top: float, count: int = 7
 
 def _upwards(scale: Scale, left: float, right: float, label: str) -> list[str]:
     drawn = []
-    for value in scale.ticks(5):
+    for value in ticks(scale.low, scale.high, 5):
         y = scale(value)
         drawn.append(f'<line class="grid-line" x1="{left}" x2="{right}" y1="{y}" y2="{y}"/>')
         drawn.append(_text(left - 6, y + 4, f"{value:.6g}", anchor="end"))
@@ -181,10 +176,6 @@ def _text(x: float, y: float, text: str, style: str = "tick", anchor: str = "mid
 def _mark(x: float, top: float, foot: float, style: str, told: str) -> str:
     ends = f'x1="{x}" x2="{x}" y1="{top}" y2="{foot}"'
     return f'<line class="mark {style}" {ends}><title>{escape(told)}</title></line>'
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _NAME_LENGTH else f"{name[: _NAME_LENGTH - 1]}…"
 
 
 def _svg(parts: Sequence[str], width: int, height: float, label: str) -> Markup:

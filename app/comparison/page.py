@@ -9,9 +9,10 @@ import orjson
 
 from app.comparison import charts
 from app.comparison.summary import ALPHA
+from app.pages.policy import CONTENT_SECURITY_POLICY
+from app.pages.rendering import page_template
 
 _MAX_TARGETS = 8
-_CSP = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 
 
 def render_page(found: Mapping[str, Any]) -> str:
@@ -21,7 +22,7 @@ def render_page(found: Mapping[str, Any]) -> str:
     span = charts.curve_span(list(curves.values()))
     page: str = _template().render(
         found=found,
-        csp=_CSP,
+        csp=CONTENT_SECURITY_POLICY,
         main=main,
         targets=_listed(found["targets"]),
         rows=_candidate_rows(found),
@@ -51,17 +52,8 @@ def render_page(found: Mapping[str, Any]) -> str:
 
 @lru_cache(maxsize=1)
 def _template() -> Any:
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
-
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent / "templates"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {"score": _score, "p": _p}
-    return environment.get_template("comparison.html")
+    folder = Path(__file__).parent / "templates"
+    return page_template(folder, "comparison.html", score=_score, p=_p)
 
 
 def _candidate_rows(found: Mapping[str, Any]) -> list[dict[str, Any]]:

@@ -196,6 +196,19 @@ def test_molecules_of_two_feature_sets_on_scaffold_folds(resources):
         assert len(np.unique(held_out)) == len(held_out) == done.found["rows"]["used"]
 
 
+def test_repeats_that_are_the_same_folds_count_once(resources):
+    """A time split knows no chance; its folds learn from the earlier rows only."""
+    split = {"name": "time", "params": {"column": "x1"}}
+    done = Compared(resources, table(resources, n=80), (RIDGE,), split=split, folds=3, repeats=4)
+    assert ("repeats_are_equal", None) in done.codes
+    assert done.found["repeats"] == 1
+    assert done.found["metrics"]["rmse"]["n_folds"] == 3
+    (folds,) = fold_store.stored(resources.storage, done.context.job_id, 1)
+    assert [len(fold.train) for fold in folds] == [20, 40, 60]
+    ratio = np.mean([20 / 20, 20 / 40, 20 / 60])
+    assert done.found["test_to_train"] == pytest.approx(ratio)
+
+
 def test_classes_and_missing_labels_of_two_targets(resources):
     rng = np.random.default_rng(1)
     x = rng.normal(size=(120, 2))
