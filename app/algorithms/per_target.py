@@ -167,6 +167,11 @@ class PerTargetAlgorithm(Algorithm):
             weights=row_weights(self.params, sample, words),
             validation=self._held_out(validation, number, prepared),
         )
+        if not sample.X.shape[1]:
+            raise InvalidInput(
+                f"no feature differs among the {len(sample.y)} training rows of {name!r}",
+                remedy="Choose other features, or give more rows.",
+            )
         return replace(prepared, estimator=self.fit_one(sample, task.type, context))
 
     def _held_out(

@@ -175,6 +175,22 @@ def test_a_crashed_chunk_and_a_candidate_that_cannot_learn_leave_the_others(reso
         Compared(resources, table(resources, n=60), (RIDGE,), repeats=1, fail=range(5))
 
 
+def test_a_candidate_whose_features_are_all_constant_leaves_the_others(resources):
+    """ErG of alkanes is the same for all of them."""
+    chains = "\n".join(f"{'C' * n},{n * n}.5" for n in range(1, 31))
+    dataset_id, _ = ingested(resources, f"smiles,y\n{chains}", roles={"y": "target"})
+    candidates = (
+        RIDGE | {"features": [{"name": "rdkit_descriptors"}]},
+        RIDGE | {"features": [{"name": "erg"}], "name": "flat"},
+    )
+    done = Compared(resources, dataset_id, candidates, folds=3, repeats=1, targets=("y",))
+    (failed,) = [one for one in done.found["findings"] if one["code"] == "fits_failed"]
+    assert failed["candidate"] == "flat"
+    assert "no feature differs among the 20 training rows of 'y'" in failed["detail"]
+    assert done.found["metrics"]["rmse"]["left_out"] == ["flat"]
+    assert done.found["metrics"]["rmse"]["n_folds"] == 3
+
+
 def test_molecules_of_two_feature_sets_on_scaffold_folds(resources):
     rows = (DATA / "esol.csv").read_text().splitlines()[:161]
     dataset_id, _ = ingested(resources, "\n".join(rows), "esol.csv", name="esol")

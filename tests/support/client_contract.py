@@ -332,7 +332,7 @@ def test_a_study_is_searched_and_its_best_trained(client, dataset, name):
 
 def test_candidates_are_compared_on_the_same_folds(client, dataset, name, tmp_path):
     few = {"algorithm": "ridge", "features": "maccs", "name": "few"}
-    asked = {"folds": 3, "repeats": 1, "metrics": ["mae"], "features": "erg"}
+    asked = {"folds": 3, "repeats": 1, "metrics": ["mae"], "features": "morgan_counts"}
     job = client.compare(name, ["ridge", few], target="y", **asked)
     found = job.result()
     assert found["metric"] == "mae"
