@@ -19,6 +19,7 @@ from app.prediction import interactive
 from app.prediction import service as prediction
 from app.prediction.params import PredictParams
 from app.training import service as training
+from app.training.material import prepare
 from app.training.params import TrainParams
 from app.tuning import service as tuning
 from app.tuning.params import OptimizeParams
@@ -151,6 +152,27 @@ def test_target_means_beside_scaled_numbers(resources, telco_id):
     assert found["status"] == "ok"
     assert "Contract is missing, as in no training row" in found["notes"]
     assert any(note.startswith("tenure is missing: the training mean") for note in found["notes"])
+
+
+def test_a_fit_never_sees_target_means_with_a_rows_own_target(resources):
+    """100 words of three rows each and a target without sense: what is learned from has no relation
+    to it, in the final fit and in every fold.
+    """
+    rng = np.random.default_rng(3)
+    lines = "".join(f"w{n % 100},{rng.normal():.4f}\n" for n in range(300))
+    options = {"name": "columns", "params": {"words": "target"}}
+    dataset_id, _ = ingested(resources, "word,y\n" + lines, roles={"word": "feature"}, name="words")
+    params = TrainParams(dataset="words", dataset_id=dataset_id, features=(options,))
+    material = prepare(resources, job_context(resources, "train"), params)
+    for rows in (material.split.split.train, material.learned):
+        features = material.fit_features(rows)
+        learned, y = material.examples(features, rows).X[:, 0], material.labels.y[rows, 0]
+        assert np.corrcoef(material.matrix(features, rows)[:, 0], y)[0, 1] > 0.6
+        assert np.corrcoef(learned, y)[0, 1] < 0.25  # 0.7 with their own targets
+    others = material.split.split.test
+    np.testing.assert_array_equal(
+        material.examples(features, others).X, material.matrix(features, others)
+    )
 
 
 @pytest.mark.req("F-08")
