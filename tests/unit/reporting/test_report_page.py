@@ -1,15 +1,20 @@
 """The report's page: says what the files say, says what they lack, loads nothing, runs nothing."""
 
+import io
 import re
 from html.parser import HTMLParser
 
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from markdown_it import MarkdownIt
 
+from app.reporting.importance import importance
 from app.reporting.page import render_page
 from app.reporting.service import reports
 from app.reporting.stored import StoredModel
-from tests.support.model_files import class_model, number_model, of_a_table, older
+from tests.support.model_files import N_TEST, class_model, number_model, of_a_table, older
 
 HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(2)>{{7*191}}"
 #: of the HTML standard, as far as the page uses them
@@ -204,3 +209,42 @@ def test_the_same_model_gives_the_same_bytes_and_few_of_them():
     assert set(first) == {"report.html", "card.md", "qmrf.md"}
     many = class_model(*[f"assay {n}" for n in range(40)])
     assert len(reports(many)["report.html"]) < 2_000_000
+
+
+def test_the_surest_rows_come_first_and_the_bars_rise():
+    """The error is half of the sd, which grows with the row; the surest 8 of 40 are the first."""
+    figure = render_page(number_model()).partition("<b>Error by confidence</b>")[2]
+    bars = [float(text) for text in re.findall(r'class="tx"[^>]*>([\d.]+)', figure)][:5]
+    spread = np.linspace(0.1, 1.0, 100)[-N_TEST:]
+    assert bars[0] == pytest.approx(np.sqrt(np.mean((spread[:8] / 2) ** 2)), abs=5e-4)
+    assert bars == sorted(bars)
+
+
+def test_rows_outside_of_their_interval_are_counted():
+    """Each error is half of half the interval; of intervals a third as wide each is outside."""
+    assert "0 rows above: orange" in render_page(number_model())
+    model = number_model()
+    table = pq.read_table(io.BytesIO(model.predictions)).to_pydict()
+    for name, sign in (("logS_lower", -1), ("logS_upper", 1)):
+        half = [sd / 3 for sd in table["logS_std"]]
+        table[name] = [p + sign * h for p, h in zip(table["logS_predicted"], half, strict=True)]
+    buffer = io.BytesIO()
+    pq.write_table(pa.table(table), buffer)
+    narrow = StoredModel(
+        manifest=model.manifest, metrics=model.metrics, predictions=buffer.getvalue()
+    )
+    assert "40 rows above: orange" in render_page(narrow)
+
+
+def test_importance_is_summed_by_featurizer_and_averaged_over_targets():
+    shares = {
+        "a": [["morgan_count_1", 0.2], ["morgan_count_2", 0.1], ["erg_1", 0.4]],
+        "b": [["morgan_count_1", 0.4]],
+    }
+    found = importance(number_model("a", "b", facts={"importances": shares}))
+    assert found["features"][0]["name"] == "morgan_count_1"
+    assert found["features"][0]["percent"] == pytest.approx(30)
+    groups = {group["name"]: group["percent"] for group in found["groups"]}
+    assert groups == {"morgan_counts": pytest.approx(35), "erg": pytest.approx(20)}
+    assert found["hashed"] == ["morgan_counts"]
+    assert importance(number_model(facts={})) is None
