@@ -78,14 +78,17 @@ def test_a_clearly_better_candidate_wins_and_its_scores_are_those_of_scikit_lear
 
     x = np.loadtxt(io.StringIO(table_csv()), delimiter=",", skiprows=1)
     folds = fold_store.stored(resources.storage, done.context.job_id, 1)
-    expected = []
+    expected, baseline = [], []
     for fold in [fold for repeat in folds for fold in repeat]:
         train, test = x[fold.train], x[fold.test]
         mean, std = train[:, :4].mean(axis=0), train[:, :4].std(axis=0)
         model = Ridge().fit((train[:, :4] - mean) / std, train[:, 4])
         predicted = model.predict((test[:, :4] - mean) / std)
         expected.append(root_mean_squared_error(test[:, 4], predicted))
+        mean = np.full(len(test), train[:, 4].mean())
+        baseline.append(root_mean_squared_error(test[:, 4], mean))
     assert rmse["candidates"][0]["scores"] == pytest.approx(expected, rel=1e-3)
+    assert rmse["baseline"]["scores"] == pytest.approx(baseline, rel=1e-4)
     assert rmse["candidates"][0]["std"] == pytest.approx(np.std(expected, ddof=1), rel=1e-2)
 
 
@@ -202,6 +205,8 @@ def test_molecules_of_two_feature_sets_on_scaffold_folds(resources):
     options["features"] = [{"name": "morgan_counts"}]
     done = Compared(resources, dataset_id, candidates, repeats=2, **options)
     assert [*done.found["candidates"]] == ["ridge", "ridge, maccs"]
+    first, second = done.found["metrics"]["rmse"]["candidates"]
+    assert np.abs(np.subtract(first["scores"], second["scores"])).min() > 1e-4, "of other features"
     folds = fold_store.stored(resources.storage, done.context.job_id, 1)
     table = pq.read_table(io.BytesIO(done.read("scores.parquet"))).to_pylist()
     scored = [row for row in table if row["metric"] == "rmse" and row["kind"] == "fold"]
