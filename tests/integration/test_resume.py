@@ -112,7 +112,7 @@ def _assert_equal(found, expected):
         assert len(found) == len(expected)
         for a, b in zip(found, expected, strict=True):
             _assert_equal(a, b)
-    elif expected is None:
-        assert found is None
+    elif expected is None or isinstance(expected, str):
+        assert found == expected
     else:
         assert found == pytest.approx(expected, abs=TOLERANCE, rel=0)
