@@ -26,7 +26,7 @@ WARNING = (
     " share it by chance: one may have all of it and its twin none."
 )
 HASHED = (
-    "{names} are hashed: each column counts every substructure that falls on its number, and"
+    "{names}: hashed, so each column counts every substructure that falls on its number, and"
     " different substructures share a column. A high number of such a column is a hint where to"
     " look, not a finding about a group."
 )

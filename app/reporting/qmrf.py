@@ -3,7 +3,7 @@ ENV/JM/MONO(2007)2; JRC QMRF 2.1), filled from the model's files.
 """
 
 from app.reporting.confidence import confident_half, coverage_table, nominal_level
-from app.reporting.importance import WARNING, importance
+from app.reporting.importance import HASHED, WARNING, importance
 from app.reporting.sections import Entry, Section, to_markdown
 from app.reporting.statements import (
     algorithm_words,
@@ -13,7 +13,6 @@ from app.reporting.statements import (
     featurizer_words,
     headline,
     leak_entries,
-    noise_ceiling,
     split_words,
 )
 from app.reporting.stored import StoredModel
@@ -84,11 +83,7 @@ def _validation(model: StoredModel) -> Section:
     for target in model.targets[:_MAX_TARGETS]:
         entries += _fit(model, target)
     for target in model.targets[:1]:
-        told = [
-            noise_ceiling(model, target),
-            confident_half(model, target),
-            _covered(model, target),
-        ]
+        told = [confident_half(model, target), _covered(model, target)]
         entries += [Entry(text=text) for text in told if text]
     entries += leak_entries(model)
     entries += [Entry(text=text) for text in audited(model)]
@@ -134,6 +129,10 @@ def _mechanism(model: StoredModel) -> Section:
     features = [f"{f['name']} ({f['percent']:.1f} %)" for f in found["features"][:_MAX_FEATURES]]
     return Section(
         title=title,
-        entries=[Entry(label="used most", text=", ".join(features)), Entry(text=WARNING)],
+        entries=[
+            Entry(label="used most", text=", ".join(features)),
+            Entry(text=WARNING),
+            *(Entry(text=HASHED.replace("{names}", name)) for name in found["hashed"]),
+        ],
         missing=missing,
     )

@@ -60,6 +60,11 @@ def test_what_is_known_is_not_asked_for():
     assert "robustness by cross-validation" not in qmrf(number_model())
 
 
+def test_hashed_columns_are_called_so():
+    assert "morgan_counts: hashed" in qmrf(number_model())
+    assert "hashed" not in qmrf(of_a_table(number_model()))
+
+
 def test_figures_are_in_both():
     for document in (model_card, qmrf):
         text = document(number_model())
