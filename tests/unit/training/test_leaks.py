@@ -278,22 +278,38 @@ def test_copied_rows_are_found_and_chance_is_no_error(telco):
     natural = chance["same_features"].rows if chance else []
     assert not chance or chance["same_features"].severity == "warning"
     planted = [row for row in tested.tolist() if row not in natural][:30]
-    copied = {name: list(cells) for name, cells in values.items()}
-    labels = y.copy()
-    for row, source in zip(planted, learned[:30], strict=True):
+    cells, labels = copied_rows(telco, planted, learned[:30])
+    (found,) = equal_rows(cells, labels, learned, tested)
+    assert sorted(found.rows) == sorted([*planted, *natural])
+    assert found.severity == "error"
+    # other labels: not the same cases; few: by chance
+    (found,) = equal_rows(cells, np.arange(len(y))[:, None], learned, tested)
+    assert found.severity == "warning"
+    cells, labels = copied_rows(telco, planted[:3], learned[:3])
+    (found,) = equal_rows(cells, labels, learned, tested)
+    assert found.severity == "warning"
+
+
+def copied_rows(telco, planted, sources):
+    """(cells, labels): the rows `planted` are copies of `sources`."""
+    columns, values, y = telco
+    copied, labels = {name: list(cells) for name, cells in values.items()}, y.copy()
+    for row, source in zip(planted, sources, strict=True):
         for cells in copied.values():
             cells[row] = cells[source]
         labels[row] = y[source]
-    (found,) = equal_rows(cell_arrays(columns, copied), labels, learned, tested)
-    assert sorted(found.rows) == sorted([*planted, *natural])
-    assert found.severity == "error"
-    # few columns: nearly every row has its like, and the labels differ as they do
-    few = {name: values[name] for name in ("gender", "Partner", "Contract")}
-    (found,) = equal_rows(
-        cell_arrays([{"name": n, "type": "class"} for n in few], few), y, learned, tested
-    )
-    assert len(found.rows) == len(tested)
-    assert found.severity == "warning"
+    return cell_arrays(columns, copied), labels
+
+
+def test_rows_of_few_values_are_equal_by_chance(telco):
+    _, values, y = telco
+    learned, tested = sides(len(y))
+    few = {name: np.array(values[name], dtype=object) for name in ("gender", "Contract")}
+    by_rule = np.array([[float(word == "One year")] for word in few["Contract"]])
+    for labels in (y, by_rule):
+        (found,) = equal_rows(few, labels, learned, tested)
+        assert len(found.rows) == len(tested)
+        assert found.severity == "warning"
 
 
 # ---- groups and times
@@ -313,7 +329,9 @@ def test_groups_on_both_sides_are_found():
     # a published split is no group, and rows without a value are none either
     words = ["train" if row % 3 else "test" for row in range(200)]
     assert mixed_groups("set", words, learned, tested, asked=False) == []
-    assert mixed_groups("lab", [None] * 200, learned, tested, asked=False) == []
+    half = [None if row % 2 else f"lab {row}" for row in range(200)]
+    assert mixed_groups("lab", half, learned, tested, asked=False) == []
+    assert all(row % 2 for row in mixed_groups("lab", half, learned, tested, asked=True)[0].rows)
 
 
 def test_test_rows_older_than_what_is_learned_are_found():
@@ -321,6 +339,7 @@ def test_test_rows_older_than_what_is_learned_are_found():
     learned, tested = np.arange(80), np.arange(80, 100)
     assert mixed_times("year", times, learned, tested, asked=True) == []
     times[85], times[90], times[3] = 1990.0, None, None
+    times[81] = times[79]
     (found,) = mixed_times("year", times, learned, tested, asked=True)
     assert found.rows == [85]
     assert found.severity == "error"
