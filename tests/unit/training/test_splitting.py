@@ -10,7 +10,7 @@ from app.chem.scaffold import murcko_scaffold
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.datasets.records import Dataset
-from app.storage.memory import MemoryStorage
+from app.storage.local import LocalStorage
 from app.training.folds import read_folds, store_folds
 from app.training.params import SplitSpec
 from app.training.splitting import fold_dataset
@@ -120,7 +120,7 @@ def test_a_cell_that_cannot_be_read_names_its_row():
 
 
 @pytest.mark.parametrize("name", ["random", "scaffold", "time"])
-def test_stored_folds_are_read_as_they_were(name, esol, y):
+def test_stored_folds_are_read_as_they_were(name, esol, y, tmp_path):
     column = {"name": "when", "role": "split", "type": "number"}
     years = [str(1990 + row % 20) for row in range(400)]
     dataset = dataset_of([column], {"smiles": esol.smiles, "when": years})
@@ -128,7 +128,7 @@ def test_stored_folds_are_read_as_they_were(name, esol, y):
     repeats = [
         fold_dataset(dataset, spec, y, np.arange(400), seed=4 + repeat, n=5) for repeat in range(2)
     ]
-    storage = MemoryStorage()
+    storage = LocalStorage(tmp_path)
     stored = store_folds(storage, dataset, spec, repeats)
     read = read_folds(storage.read(stored.storage_key))
     assert [[f.hash for f in folds] for folds in read] == [
