@@ -195,3 +195,11 @@ def test_without_validation_rows_all_trees_are_fitted(name, tmp_path):
     task, y = KINDS["regression"]
     model = fit(name, task, y[:300], early_stopping_rounds=5)
     assert files(model, tmp_path / "a") == files(fit(name, task, y[:300]), tmp_path / "b")
+
+
+def test_catboost_drops_the_trees_after_the_best():
+    task, y = KINDS["regression"]
+    validation = Examples(X=X[300:350], y=y[300:350, None])
+    values = {"learning_rate": 0.3, "early_stopping_rounds": 5, "validation": validation}
+    trees = fit("catboost", task, y[:300], **values)._fitted[0].estimator
+    assert trees.tree_count_ == trees.get_best_iteration() + 1
