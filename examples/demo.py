@@ -17,7 +17,7 @@ from retort.cli.show import complain, figure
 
 DATA = Path(__file__).parent / "data"
 TARGET = "measured log solubility in mols per litre"
-ALGORITHMS = ("lightgbm", "hist_gradient_boosting", "ridge", "mlp")
+ALGORITHMS = ("consensus", "lightgbm", "ridge", "mlp")
 TRIALS = 8
 MORGAN = [{"name": "morgan_counts"}]
 #: random 8:1:1 splits of ESOL; ours is one seed, theirs are means over seeds
@@ -141,7 +141,12 @@ def predict_now(client: Retort) -> None:
         if item["status"] == "ok":
             answer = item["targets"][TARGET]
             low, high = answer["interval"]
-            said = f"{answer['value']:6.2f} log mol/L   90 % interval [{low:.2f}, {high:.2f}]"
+            known = item["domain"]["nearest"][0]
+            said = (
+                f"{answer['value']:6.2f} log mol/L   90 % interval [{low:.2f}, {high:.2f}]"
+                f"   nearest known {known['similarity']:.2f} ({known['measured'][TARGET]:.2f})"
+                + ("" if item["domain"]["inside"] else "   outside the domain")
+            )
         else:
             said = f"no number: {item['reason']}"
         out.print(f"   {name:15} {said}", markup=False)
@@ -156,6 +161,7 @@ def where_next(client: Retort) -> None:
         "Flower": f"{links['flower']}  (user and password: make status)",
         "MLflow": links["mlflow"],
         "Your key": client.config_source,
+        "Report": ".venv/bin/retort report esol@champion -o report.html",
         "Commands": ".venv/bin/retort status | data push | train | predict | jobs ls | models ls",
         "Stop": "make down (nothing is lost; make up starts it again)",
     }
