@@ -10,6 +10,8 @@ from app.reporting.stored import StoredModel
 #: what the manifest says about a split beside the request
 _NOT_ASKED = ("hash", "sizes")
 _WIDTH = 76
+#: of a calibration, unless the request says otherwise
+_FOLDS = 5
 #: by method, how a request says it; models of earlier releases had one way only
 _CALIBRATIONS = {"cross_conformal": "cross", "split_conformal": "split"}
 
@@ -28,17 +30,23 @@ def request(model: StoredModel) -> dict[str, Any]:
         "seed": manifest["seed"],
         "name": manifest["name"],
     }
-    method = (manifest.get("calibration") or {}).get("method")
-    return asked | ({"calibration": _CALIBRATIONS[method]} if method in _CALIBRATIONS else {})
+    calibration = manifest.get("calibration") or {}
+    if calibration.get("method") in _CALIBRATIONS:
+        asked["calibration"] = _CALIBRATIONS[calibration["method"]]
+    if "folds" in calibration:
+        asked["calibration_folds"] = calibration["folds"]
+    return asked
 
 
 def command(model: StoredModel) -> str | None:
-    """`retort train ...`; None where only the client can say it: parameters of features, or two
-    seeds.
+    """`retort train ...`; None where only the client can say it: parameters of features, two
+    seeds, another number of folds.
     """
     asked = request(model)
     split, features = asked["split"], asked["features"]
     if any(spec.get("params") for spec in features) or split["seed"] != asked["seed"]:
+        return None
+    if asked.get("calibration_folds", _FOLDS) != _FOLDS:
         return None
     words = ["retort", "train", asked["dataset"]]
     for target in asked["targets"]:

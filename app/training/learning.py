@@ -227,7 +227,7 @@ def _manifest(
         columns=material.columns,
         column_state=features.state(),
         feature_set_key=material.feature_set.key,
-        calibration=assessor.calibration.summary,
+        calibration=assessor.calibration.summary | _folds(params, assessor),
         learned=("train", "validation") if assessor.calibration.method == CROSS else ("train",),
         dataset={"id": str(dataset.id), "ref": dataset.ref, "sha256": dataset.sha256},
         split={
@@ -238,6 +238,10 @@ def _manifest(
         seed=params.seed,
         facts=_named(fitted.describe(), features.columns),
     )
+
+
+def _folds(params: TrainParams, assessor: Assessor) -> dict[str, int]:
+    return {"folds": params.calibration_folds} if assessor.calibration.method == CROSS else {}
 
 
 def _named(facts: dict[str, Any], columns: list[str]) -> dict[str, Any]:
