@@ -106,7 +106,7 @@ def train_once(
         split=split,
         seed=seed,
         algorithm=result["algorithm"],
-        n=metrics["n"],
+        n=material.split.sizes,
         score=metrics["mean"][data.metric]["value"],
         seconds=seconds,
         cpu_seconds=cpu_seconds,
@@ -136,7 +136,7 @@ def fit_once(
         split=split,
         seed=seed,
         algorithm=algorithm.name,
-        n={**material.split.sizes, "train": len(rows)},
+        n=material.split.sizes,
         score=_score(material, data, fitted),
         seconds=time.perf_counter() - started,
         cpu_seconds=time.process_time() - busy,
@@ -165,9 +165,11 @@ def _singles(material: Material, data: DataSet, fitted: Any) -> dict[str, float]
 
 
 def _score(material: Material, data: DataSet, fitted: FittedModel) -> float:
-    """On the test rows, mean over the targets. Molecules only: their features learn nothing."""
+    """On the test rows, mean over the targets."""
     test = material.usable(material.split.split.test)
-    examples = material.examples(material.fit_features(test), test)
+    # of molecules: their features learn nothing, so any training rows do
+    features = material.fit_features(material.usable(material.split.split.train))
+    examples = material.examples(features, test)
     figures = evaluate_targets(
         material.labels.task, examples.y, fitted.predict(examples.X), n_bootstrap=0, seed=0
     )
