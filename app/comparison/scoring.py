@@ -1,13 +1,13 @@
 """One fit, and how good it is on the fold's test rows, target by target."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.algorithms.base import Algorithm, Examples, FitContext, LearningTask, Predictions
+from app.algorithms.base import Algorithm, FitContext, LearningTask, Predictions
 from app.comparison.fits import Rows
 from app.metrics.base import Metric
 from app.metrics.evaluate import baseline_predictions
@@ -69,15 +69,23 @@ def score_fit(
     material: LabelledRows, algorithm: Algorithm, scorer: Scorer, rows: Rows, context: FitContext
 ) -> FoldScores:
     """Fit on the training rows and score the test rows. Features that are learned are learned from
-    the training rows alone. Raises InvalidInput when these rows cannot be learned.
+    the training rows alone, and from the labels of this fit: scrambled ones reach no encoding
+    unscrambled. Raises InvalidInput when these rows cannot be learned.
     """
-    features = material.fit_features(rows.train)
-    y = material.labels.y[rows.labels]
-    n = len(rows.train)
-    train = Examples(X=material.examples(features, rows.train).X, y=y[:n])
-    validation = Examples(X=material.matrix(features, rows.validation), y=y[n:])
+    known = _relabelled(material, rows)
+    features = known.fit_features(rows.train)
     fitted: Any = algorithm.fit(
-        material.labels.task, train, validation if len(rows.validation) else None, context
+        known.labels.task,
+        known.examples(features, rows.train),
+        known.examples(features, rows.validation) if len(rows.validation) else None,
+        context,
     )
-    predictions = fitted.predict(material.matrix(features, rows.test))
+    predictions = fitted.predict(known.matrix(features, rows.test))
     return scorer.score(material.labels.y[rows.test], predictions)
+
+
+def _relabelled(material: LabelledRows, rows: Rows) -> LabelledRows:
+    """With the labels that this fit is shown."""
+    y = material.labels.y.copy()
+    y[np.concatenate([rows.train, rows.validation])] = material.labels.y[rows.labels]
+    return replace(material, labels=replace(material.labels, y=y))
