@@ -219,7 +219,7 @@ class Assessor:
         self.references.save(folder, self.index)
         self.leverage.save(folder)
         for number, model in enumerate(self.errors):
-            model.save(folder / f"errors-{number}.txt")
+            model.save(folder, f"errors-{number}")
 
     @classmethod
     def load(cls, folder: Path, task: LearningTask) -> Self:
@@ -232,7 +232,7 @@ class Assessor:
             index=index,
             leverage=Leverage.load(folder),
             errors=[
-                ErrorModel.load(folder / f"errors-{number}.txt", calibration.targets[target].floor)
+                ErrorModel.load(folder, f"errors-{number}", calibration.targets[target].floor)
                 for number, target in enumerate(task.targets)
             ],
         )

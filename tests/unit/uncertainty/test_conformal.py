@@ -67,10 +67,12 @@ def test_each_expected_error_is_of_a_model_that_did_not_see_it():
 def test_an_error_model_is_stored_as_text(tmp_path):
     X, _, errors = _known(300, 3)
     model = ErrorModel.fit(X, errors)
-    model.save(tmp_path / "errors.txt")
-    loaded = ErrorModel.load(tmp_path / "errors.txt", model.floor)
+    model.save(tmp_path, "errors-1")
+    ErrorModel.fit(X[:, ::-1], errors).save(tmp_path, "errors-10")
+    loaded = ErrorModel.load(tmp_path, "errors-1", model.floor)
+    assert len(loaded.boosters) == len(model.boosters)
     assert loaded.predict(X) == pytest.approx(model.predict(X), rel=1e-12)
-    assert ErrorModel.load(tmp_path / "none.txt", 0.0).predict(X).tolist() == [1.0] * 300
+    assert ErrorModel.load(tmp_path, "errors-2", 0.0).predict(X).tolist() == [1.0] * 300
 
 
 def test_hints_of_an_error_by_hand():
