@@ -1,11 +1,13 @@
 """Tanimoto similarity of counts, for algorithms that compare molecules with each other."""
 
 from dataclasses import dataclass
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import sparse
+
+if TYPE_CHECKING:
+    from scipy import sparse
 
 #: a column with larger numbers counts no fragments
 _MOST = 255
@@ -71,10 +73,12 @@ def tanimoto(left: NDArray[np.uint8], right: NDArray[np.uint8]) -> NDArray[np.fl
     return found
 
 
-def _levels(rows: NDArray[np.uint8], most: NDArray[np.uint8]) -> sparse.csr_array:
+def _levels(rows: NDArray[np.uint8], most: NDArray[np.uint8]) -> "sparse.csr_array":
     """(n, sum of most): 1 where a row's count reaches the level. Levels above `most` are left out,
     since the other side does not reach them.
     """
+    from scipy import sparse
+
     counts = sparse.csr_array(np.minimum(rows, most))
     repeats = counts.data.astype(np.int64)
     first = np.concatenate([[0], np.cumsum(most, dtype=np.int64)])

@@ -48,6 +48,7 @@ def render_page(model: StoredModel) -> str:
         rule=RULE,
         caveats=caveats(model),
         n=model.section("n"),
+        learned_rows=_learned_rows(model),
         similarity=model.section("similarity"),
         held=model.held_part.replace("_", " "),
         leaks=leaks(model),
@@ -171,3 +172,8 @@ def _spread(model: StoredModel, target: str) -> dict[str, Any]:
         "mean": float(values.mean()),
         "std": float(values.std()),
     }
+
+
+def _learned_rows(model: StoredModel) -> int:
+    n = model.section("n")
+    return sum(n.get(part, 0) for part in model.manifest.get("learned") or ["train"])

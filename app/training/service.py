@@ -16,6 +16,7 @@ from app.models.bundle import ModelBundle, SavedBundle
 from app.models.records import next_number, set_alias
 from app.reporting.service import reports_of_training
 from app.resources import Resources
+from app.splitters.base import Indices
 from app.training.assessing import assessment_figures
 from app.training.evaluating import (
     evaluate_baseline,
@@ -104,7 +105,7 @@ def _evaluate(
         "test": per_target,
         "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
         "mean": mean_over_targets(per_target),
-        "n": {**material.split.sizes, "train": len(made.rows), "test": len(test)},
+        "n": {part: len(rows) for part, rows in _used(material).items()},
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
@@ -131,6 +132,13 @@ def _evaluate(
         plot_name: plot,
     }
     return bundle, metrics, files
+
+
+def _used(material: Material) -> dict[str, Indices]:
+    """Rows of each part that have features."""
+    split = material.split.split
+    parts = {"train": split.train, "validation": split.validation, "test": split.test}
+    return {part: material.usable(rows) for part, rows in parts.items()}
 
 
 def _record(

