@@ -5,6 +5,8 @@ SHELL := /bin/bash
 VENV := .venv
 PY := $(VENV)/bin/python
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# where it is set, every process of the cluster compiles the same libraries at each start
+unexport PYTHONDONTWRITEBYTECODE
 
 # the first interpreter of a version we support that can make virtual environments
 PROBE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 14))
@@ -14,7 +16,8 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 
 CLUSTER := $(PY) -m workers.embedded
 
-.PHONY: help install demo up run down status verify backup restore test test-quick test-system faults soak check \
+.PHONY: help install demo up run down status verify backup restore test test-unit \
+	test-integration test-system test-docker faults soak check audit fuzz \
 	requirements format docs bench benchmark-science lock clean
 
 help: ## this list
@@ -62,15 +65,23 @@ restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORC
 		$(or $(FROM),$(error say from where: make restore FROM=/path/folder))
 
 test: install ## every test but those that need a container engine, or `make faults`
-	@$(MAKE) --no-print-directory --jobs=2 --output-sync=target test-quick test-system
+	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
+		test-unit test-integration test-system
 
-# on the core that the others leave free; they give way to what watches the clock
-test-quick:
+# three at once, as most of a test is waiting; the first two give way to what watches the clock
+test-unit:
 	nice -n 5 $(PY) -m pytest -m "not docker" --durations=10 \
-		tests/unit tests/contract tests/rolling tests/mutated tests/integration
+		--ignore-glob='tests/integration/test_*.py' tests/unit tests/integration
+
+test-integration:
+	nice -n 5 $(PY) -m pytest -m "not docker" --durations=10 $(wildcard tests/integration/test_*.py)
 
 test-system:
-	$(PY) -m pytest -m "not docker and not exhaustive" --durations=10 tests/acceptance tests/faults
+	$(PY) -m pytest -m "not docker and not exhaustive" --durations=10 \
+		tests/rolling tests/mutated tests/contract tests/acceptance tests/faults
+
+test-docker: install ## the built images in containers; skips, with the reason, where no engine answers
+	$(PY) -m pytest -p pytest_celery -m docker -rs tests/docker
 
 faults: install ## every fault, at the product's own speed; prints the table (25 minutes)
 	@mkdir -p .faults
@@ -80,11 +91,19 @@ faults: install ## every fault, at the product's own speed; prints the table (25
 soak: install ## a storm of random faults: make soak [MINUTES=30] [SEED=7]
 	$(PY) -m tests.faults.storm $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-check: install docs ## style, types, layers, links of the guides
+check: install docs audit ## style, types, layers, links of the guides, known holes
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
+
+audit: install ## known holes of the locked versions, where pip-audit's database can be reached
+	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && \
+		.audit/bin/pip install --quiet 'pip-audit>=2.10'; } || true
+	$(PY) deploy/audit.py .audit/bin/pip-audit
+
+fuzz: install ## the whole OpenAPI against a real gateway: make fuzz [REQUESTS=20000] [SEED=7]
+	$(PY) -m tests.fuzz $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))
 
 requirements: install ## which requirements are proved by which tests: make requirements [GROUP=S0]
 	$(PY) -m tests.requirements $(GROUP)
@@ -110,5 +129,5 @@ lock: install ## pin what is installed now
 	@touch $(VENV)/.locked $(VENV)/.project
 
 clean: ## caches and build outputs; the data folder .retort and .venv stay
-	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist .bench .faults
+	rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis build dist .bench .faults .fuzz .audit
 	find . -name __pycache__ -not -path './$(VENV)/*' -prune -exec rm -rf {} +

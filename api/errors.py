@@ -13,8 +13,11 @@ from starlette.exceptions import HTTPException
 
 from api.compat.failures import failure_members
 from api.hints import form_of, near_routes, wrong_media_type
+from api.offered import path_of
+from api.security_headers import SECURITY_HEADERS
 from app.core import errors
 from app.core.errors import FieldError, Problem, RetortError, make_problem
+from app.core.masking import mask_keys
 from app.core.names import shown
 from app.core.problems import Category, problem_type
 from app.core.validation import field_errors, suggestions
@@ -27,10 +30,12 @@ MEDIA_TYPE = "application/problem+json"
 STATUS: dict[Category, int] = {
     "malformed": 400,
     "unauthorized": 401,
+    "forbidden": 403,
     "missing": 404,
     "method": 405,
     "conflict": 409,
     "stale": 412,
+    "unconditional": 428,
     "too_large": 413,
     "media_type": 415,
     "range": 416,
@@ -50,13 +55,6 @@ _CODE_OF_STATUS: dict[int, str] = {
 }
 #: of statuses that ask for the same request later, unless the error knows better (seconds)
 _RETRY_AFTER = {429: "5", 503: "5"}
-
-SECURITY_HEADERS: dict[str, str] = {
-    "X-Content-Type-Options": "nosniff",
-    "X-Frame-Options": "DENY",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-store",
-}
 
 
 def status_of(code: str) -> int:
@@ -82,8 +80,11 @@ def problem_response(
         "request_id": request_id_of(request),
         **failure_members(request.url.path, problem["detail"], problem["remedy"]),
     }
+    document = orjson.dumps(body)
+    if b"rt_" in document:  # as somebody's path or value that is said again
+        document = mask_keys(document.decode()).encode()
     return Response(
-        orjson.dumps(body),
+        document,
         status_code=status,
         media_type=MEDIA_TYPE,
         # the first two also where the middleware does not come by: an unexpected error
@@ -121,6 +122,8 @@ def install(api: FastAPI) -> None:
 def _domain(request: Request, error: Exception) -> Response:
     if not isinstance(error, RetortError):
         raise TypeError(error)
+    if isinstance(error, errors.QuotaExceeded):
+        request.app.state.quota_teller.tell(error)
     problem = error.problem()
     if status_of(problem["code"]) >= 500:  # noqa: PLR2004 - ours to mend: the log says more
         logger.warning("request %s: %s", request_id_of(request), error, exc_info=error)
@@ -169,6 +172,10 @@ def _http(request: Request, error: Exception) -> Response:
     elif status == 405:  # noqa: PLR2004
         detail = f"{request.method} is not offered for {shown(request.url.path)}"
     headers = dict(error.headers or {})
+    if status == 405:  # noqa: PLR2004
+        offered = request.app.state.offered.methods(path_of(request.scope))
+        if offered:  # the framework names those of the first route alone
+            headers["Allow"] = ", ".join(offered)
     problem = make_problem(problem_type(code), detail, remedy=remedy)
     return problem_response(request, problem, status=status, headers=headers)
 

@@ -56,6 +56,11 @@ class PageRequest:
         """Of a list by name."""
         return None if self._place is None else self._place.decode()
 
+    @property
+    def before_number(self) -> int | None:
+        """Of a list that is ordered by a counter, newest first."""
+        return None if self._place is None else int(self._place)
+
     def answer(
         self, rows: Sequence[Any], show: Callable[[Any], Any], *, place: str = "id"
     ) -> Response:
@@ -64,14 +69,16 @@ class PageRequest:
         last = getattr(shown[-1], place) if len(rows) > self.limit else None
         return self.answer_until([show(row) for row in shown], last)
 
-    def answer_until(self, items: list[Any], last: UUID | str | None) -> Response:
-        """`last`: the next page begins behind it; None: there is none."""
+    def answer_until(
+        self, items: list[Any], last: UUID | str | int | None, **beside: Any
+    ) -> Response:
+        """`last`: the next page begins behind it; None: there is none. `beside`: other members."""
         if last is None:
-            return json_response({"items": items, "next_cursor": None})
-        cursor = self._sealed(last.bytes if isinstance(last, UUID) else last.encode())
+            return json_response({"items": items, "next_cursor": None, **beside})
+        cursor = self._sealed(last.bytes if isinstance(last, UUID) else str(last).encode())
         query = urlencode([*self._filters, ("limit", str(self.limit)), ("cursor", cursor)])
         headers = {"Link": f'<{self._path}?{query}>; rel="next"'}
-        return json_response({"items": items, "next_cursor": cursor}, headers=headers)
+        return json_response({"items": items, "next_cursor": cursor, **beside}, headers=headers)
 
     def _check(self, place: bytes) -> bytes:
         """Tells lists apart; it guards nothing: whoever makes up a place sees only his own rows."""

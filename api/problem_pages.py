@@ -1,5 +1,7 @@
 """The catalogue as HTML pages and as docs/problems.md: `python -m api.problem_pages`."""
 
+import base64
+import hashlib
 from collections.abc import Iterator
 from html import escape
 from pathlib import Path
@@ -13,6 +15,12 @@ _STYLE = (
     "code,pre{background:#f2f2f2;padding:.1em .3em}pre{padding:.6em;white-space:pre-wrap}"
     "td{padding:.2em .8em .2em 0;vertical-align:top}"
 )
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+#: a page's one style sheet, known by its hash, and nothing else
+HEADERS = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}';"
+    " base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+}
 _INTRODUCTION = (
     "Every error of the API is a problem document (RFC 9457, `application/problem+json`) with one "
     "of these codes, and so is the `error` of a failed job. `detail` says what is wrong this time, "

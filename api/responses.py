@@ -34,3 +34,9 @@ def preferred_wait(prefer: str | None) -> float | None:
     """Seconds of `Prefer: wait=N` (RFC 7240), at most 60."""
     match = re.search(r"\bwait=(\d+(?:\.\d+)?)", prefer or "")
     return min(float(match[1]), _MAX_WAIT) if match else None
+
+
+def preference_applied(prefer: str | None) -> dict[str, str]:
+    """The header that says how long a route has waited at most, where the request said so."""
+    wait = preferred_wait(prefer)
+    return {} if wait is None else {"Preference-Applied": f"wait={wait:g}"}

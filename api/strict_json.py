@@ -14,6 +14,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import problem_response
 from app.core.errors import InvalidInput, RetortError
+from app.core.masking import holds_key
+from app.core.origin import keep_body
 
 _MAX_DEPTH = 64
 _ZERO = "\x00"
@@ -35,17 +37,41 @@ class StrictJson:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        if _ZERO in scope["path"] or _ZERO in unquote(scope["query_string"].decode("latin-1")):
-            problem = InvalidInput("the address holds a zero character (%00)").problem()
-            await problem_response(Request(scope), problem)(scope, receive, send)
+        refused = _refused_address(scope["path"], scope["query_string"])
+        if refused is not None:
+            await problem_response(Request(scope), refused.problem())(scope, receive, send)
             return
         await self._app(scope, _checked(receive) if _is_json(scope) else receive, send)
 
 
+def _refused_address(path: str, query: bytes) -> InvalidInput | None:
+    address = f"{path}?{unquote(query.decode('latin-1'))}" if query else path
+    if _ZERO in address:
+        return InvalidInput("the address holds a zero character (%00)")
+    if holds_key(address):
+        return _KeyInRequest("the address holds an API key")
+    return None
+
+
+class _KeyInRequest(InvalidInput):
+    """Every proxy writes addresses down, and what a body says is stored and shown to others."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(
+            detail,
+            remedy="Send it in the header Authorization alone, and replace this one: others have"
+            " read it.",
+        )
+
+
 def check_json(body: bytes) -> None:
-    """Raises MalformedBody saying where."""
+    """Raises MalformedBody saying where; InvalidInput for a body that holds an API key or a zero
+    character, which no text of ours may hold.
+    """
     if not body:
         return
+    if b"rt_" in body and holds_key(body.decode("utf-8", "replace")):
+        raise _KeyInRequest("the body holds an API key")
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -60,7 +86,7 @@ def _check_values(value: Any) -> None:
     while left:
         here, depth = left.pop()
         if isinstance(here, str) and _ZERO in here:
-            raise MalformedBody("the body holds a zero character (\\u0000)")
+            raise InvalidInput("the body holds a zero character (\\u0000)")
         if isinstance(here, dict | list):
             if depth > _MAX_DEPTH:
                 raise MalformedBody(f"the body is nested deeper than {_MAX_DEPTH} levels")
@@ -94,6 +120,7 @@ def _checked(receive: Receive) -> Receive:
         read = True
         body = b"".join(parts)
         check_json(body)
+        keep_body(body)
         return {"type": "http.request", "body": body, "more_body": False}
 
     return whole

@@ -8,13 +8,8 @@ same run. Synchronous predictions go on all the while.
 
 import csv
 import gzip
-import json
-import os
-import shutil
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,7 +18,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from benchmarks.batch import DATA, ROOT, TARGET
+from benchmarks.cluster import DATA, TARGET, embedded
 from retort import Retort
 
 ROWS = 100_000
@@ -97,39 +92,30 @@ def measure(
 
 
 def main() -> int:
-    home = Path(tempfile.mkdtemp(prefix="retort-bench-"))
-    home.chmod(0o711)
-    environment = {**os.environ, "RETORT_HOME": str(home)}
-    supervisor = [sys.executable, "-m", "workers.embedded"]
     learn = {"targets": [TARGET], "features": [{"name": "morgan_counts"}], "bootstrap": 0}
     quick = {"name": "lightgbm", "params": {"n_estimators": 50}}
-    try:
-        subprocess.run([*supervisor, "up"], cwd=ROOT, env=environment, check=True)
-        stored = json.loads((home / "client.json").read_text())
-        with Retort(stored["url"], stored["api_key"]) as client:
-            client.datasets.create(DATA / "esol.csv", "esol", roles={TARGET: "target"})
-            job = client.train("esol", algorithm=quick, name="small", **learn)
-            client.jobs.wait(job["id"])
-            large = client.files.upload(large_file(home))["id"]
-            few = client.files.upload(DATA / "freesolv.csv")["id"]
-            batch = {"model": "small", "file_id": large}
-            results = [
-                measure(
-                    client,
-                    "small batch behind a large batch",
-                    client.jobs.submit("predict", batch),
-                    lambda: client.jobs.submit("predict", {"model": "small", "file_id": few}),
-                ),
-                measure(
-                    client,
-                    "small training behind a large ingest",
-                    client.jobs.submit("ingest", {"file_id": large, "name": "large"}),
-                    lambda: client.train("esol", algorithm=quick, name="small", **learn),
-                ),
-            ]
-    finally:
-        subprocess.run([*supervisor, "down"], cwd=ROOT, env=environment, check=False)
-        shutil.rmtree(home, ignore_errors=True)
+    with embedded() as cluster:
+        client = cluster.client
+        client.datasets.create(DATA / "esol.csv", "esol", roles={TARGET: "target"})
+        job = client.train("esol", algorithm=quick, name="small", **learn)
+        client.jobs.wait(job["id"])
+        large = client.files.upload(large_file(cluster.home))["id"]
+        few = client.files.upload(DATA / "freesolv.csv")["id"]
+        batch = {"model": "small", "file_id": large}
+        results = [
+            measure(
+                client,
+                "small batch behind a large batch",
+                client.jobs.submit("predict", batch),
+                lambda: client.jobs.submit("predict", {"model": "small", "file_id": few}),
+            ),
+            measure(
+                client,
+                "small training behind a large ingest",
+                client.jobs.submit("ingest", {"file_id": large, "name": "large"}),
+                lambda: client.train("esol", algorithm=quick, name="small", **learn),
+            ),
+        ]
     for found in results:
         print(
             f"fairness: {found.what}: waited {statistics.median(found.waits):.2f} s, at worst"

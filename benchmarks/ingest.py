@@ -9,12 +9,7 @@ largest resident set that the kernel has seen (VmHWM), libraries included.
 
 import csv
 import gzip
-import json
-import os
-import shutil
-import subprocess
 import sys
-import tempfile
 import threading
 import time
 from collections import defaultdict
@@ -23,8 +18,7 @@ from pathlib import Path
 
 import psutil
 
-from benchmarks.batch import DATA, ROOT
-from retort import Retort
+from benchmarks.cluster import DATA, embedded
 from tests.support.memory import peak_bytes
 
 ROWS = 1_000_000
@@ -88,29 +82,19 @@ def _name_of(process: psutil.Process) -> str | None:
 
 
 def main(rows: int = ROWS) -> int:
-    home = Path(tempfile.mkdtemp(prefix="retort-bench-"))
-    home.chmod(0o711)
-    environment = {**os.environ, "RETORT_HOME": str(home)}
-    supervisor = [sys.executable, "-m", "workers.embedded"]
-    peaks = Peaks(home)
-    try:
-        subprocess.run([*supervisor, "up"], cwd=ROOT, env=environment, check=True)
-        stored = json.loads((home / "client.json").read_text())
+    with embedded() as cluster:
+        client, peaks = cluster.client, Peaks(cluster.home)
         peaks.start()
-        with Retort(stored["url"], stored["api_key"]) as client:
-            file_id = client.files.upload(large_file(home, rows))["id"]
+        try:
+            file_id = client.files.upload(large_file(cluster.home, rows))["id"]
             started = time.perf_counter()
             job = client.jobs.submit("ingest", {"file_id": file_id, "name": "million"})
-            ended = client.jobs.wait(job["id"])
+            counts = client.jobs.wait(job["id"])["counts"]
             seconds = time.perf_counter() - started
-        counts = ended["counts"]
-        if counts["rows_total"] != rows:
-            raise RuntimeError(f"{counts['rows_total']} rows instead of {rows}")
-    finally:
-        if peaks.is_alive():
+        finally:
             peaks.stop()
-        subprocess.run([*supervisor, "down"], cwd=ROOT, env=environment, check=False)
-        shutil.rmtree(home, ignore_errors=True)
+    if counts["rows_total"] != rows:
+        raise RuntimeError(f"{counts['rows_total']} rows instead of {rows}")
     worst = max(peaks.bytes.values())
     print(
         f"ingest: {rows:,} SMILES in {seconds:.0f} s, {rows / seconds:,.0f} rows/s; largest process"

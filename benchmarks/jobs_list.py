@@ -21,7 +21,7 @@ from typing import Any
 
 from app.access.keys import create_key
 from app.db.database import Database
-from benchmarks.submit import ROOT, serve
+from benchmarks.side_by_side import ROOT, serve
 from tests.support.many_jobs import STEP_MS, fill_jobs
 from workers.servers import PostgresServer, RedisServer
 

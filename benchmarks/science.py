@@ -39,7 +39,7 @@ from app.training.evaluating import evaluate_targets, mean_over_targets
 from app.training.held_out import CROSS, method_of
 from app.training.material import Material, prepare
 from app.training.params import SplitSpec, TrainParams
-from benchmarks.batch import DATA, ROOT
+from benchmarks.cluster import DATA, ROOT
 from benchmarks.science_table import (
     DATA_SETS,
     DataSet,

@@ -145,12 +145,16 @@ def predict_now(client: Retort) -> None:
             said = (
                 f"{answer['value']:6.2f} log mol/L   90 % interval [{low:.2f}, {high:.2f}]"
                 f"   nearest known {known['similarity']:.2f} ({known['measured'][TARGET]:.2f})"
-                + ("" if item["domain"]["inside"] else "   outside the domain")
+                + _outside(item["domain"])
             )
         else:
             said = f"no number: {item['reason']}"
         out.print(f"   {name:15} {said}", markup=False)
     out.print(f"   {len(found)} molecules in {milliseconds:.0f} ms")
+
+
+def _outside(domain: dict[str, Any]) -> str:
+    return "" if domain["inside"] else f"   outside the domain ({', '.join(domain['outside_by'])})"
 
 
 def where_next(client: Retort) -> None:

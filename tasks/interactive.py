@@ -4,10 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from app.core.errors import Unavailable
+from app.history.structures import standardized
 from app.ingestion.diff import diff
 from app.ingestion.preview import preview
+from app.prediction.checking import check_model
 from app.prediction.comparing import compare_given, compare_stored
 from app.prediction.interactive import answer
+from app.registry.questions import check_move
 from app.reporting.service import report_now
 from app.resources import Resources, get_resources
 from workers.celery_app import celery_app
@@ -16,10 +19,13 @@ from workers.interactive import reply
 #: what `retort.answer` is asked, beside predictions
 QUESTIONS: dict[str, Callable[[Resources, dict[str, Any]], dict[str, Any]]] = {
     "preview": preview,
+    "check_model": check_model,
     "dataset_diff": diff,
     "model_report": report_now,
     "compare_items": compare_given,
     "compare_stored": compare_stored,
+    "standardize": standardized,
+    "registry_move": check_move,
 }
 
 

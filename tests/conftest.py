@@ -3,6 +3,8 @@
 pytest_plugins = [
     "tests.support.servers",
     "tests.support.resources",
+    "tests.support.serving",
+    "tests.support.served_models",
     "tests.support.cluster",
     "tests.support.gateway",
 ]

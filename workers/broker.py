@@ -6,6 +6,7 @@ from typing import Any
 from uuid import uuid4
 
 from celery import Celery
+from kombu import Connection
 
 from workers.queues import NAMES
 
@@ -30,16 +31,31 @@ def look(celery: Celery) -> BrokerLook:
     try:
         with celery.connection_for_read() as connection:
             channel: Any = connection.default_channel
-            return BrokerLook(empty_queues=_empty(channel), has_forgotten=_forgot(channel))
+            return BrokerLook(empty_queues=_empty(celery, channel), has_forgotten=_forgot(channel))
     except Exception as error:  # noqa: BLE001 - a hint only: any trouble means "do not know"
         logger.warning("cannot ask the broker about its queues: %s", error)
         return BrokerLook()
 
 
-def _empty(channel: Any) -> frozenset[str]:
-    counts = {
-        name: channel.queue_declare(queue=name, passive=False).message_count for name in NAMES
-    }
+def answers(url: str) -> bool:
+    """Whether the broker at `url` takes a connection within two seconds."""
+    try:
+        with Connection(url, connect_timeout=2) as connection:
+            connection.connect()
+    except Exception as error:  # noqa: BLE001 - each transport has its own, and all mean no
+        logger.warning("the broker does not answer: %s", error)
+        return False
+    return True
+
+
+def on_redis(url: str) -> bool:
+    return url.startswith("redis")
+
+
+def _empty(celery: Celery, channel: Any) -> frozenset[str]:
+    """Declared as the workers do: RabbitMQ refuses a declaration that differs."""
+    queues: Any = celery.amqp.queues
+    counts = {name: queues[name].bind(channel).queue_declare().message_count for name in NAMES}
     return frozenset(name for name, count in counts.items() if count == 0)
 
 

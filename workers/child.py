@@ -16,7 +16,7 @@ _PR_SET_PDEATHSIG = 1
 _LIBC = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 
-def _die_with_parent(signum: int) -> Callable[[], None] | None:
+def die_with_parent(signum: int) -> Callable[[], None] | None:
     """What the child runs before exec: the kernel signals it when its parent is killed.
 
     Runs after the change of account, which would clear it. Linux only; elsewhere the next `up`
@@ -57,7 +57,7 @@ class Child:
                 env=None if env is None else dict(env),
                 # a session of its own: Ctrl-C reaches the supervisor only, which drains in order
                 start_new_session=True,
-                preexec_fn=_die_with_parent(stop_signal),  # noqa: PLW1509 (no threads here)
+                preexec_fn=die_with_parent(stop_signal),  # noqa: PLW1509 (no threads here)
                 **identity(account),
             )
 

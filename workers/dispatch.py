@@ -6,15 +6,21 @@ A message holds ids only. Publishing may fail: the row is the outbox, the sweepe
 import logging
 import queue
 import threading
+import time
 from collections.abc import Sequence
 
 from celery import Celery, chord, group
 from redis import Redis
 
+from app.core.settings import get_settings
+from app.core.tracing import is_tracing, record
 from app.jobs.chunks import queue_of
 from app.jobs.model import Job
 from app.jobs.sweeper import ChunkRef
-from workers.queues import redis_level
+from app.jobs.traces import traceparent_of
+from app.resources import get_resources
+from workers.broker import on_redis
+from workers.queues import consumed_with, redis_level
 from workers.wire import push_jobs
 
 logger = logging.getLogger(__name__)
@@ -24,6 +30,9 @@ _MAX_BATCH = 200
 
 def send_job(celery: Celery, job: Job) -> None:
     """The Celery task id is job id + attempt, so that Flower shows which attempt runs."""
+    if not _is_carried(job.queue):
+        return
+    since = time.time_ns()
     celery.send_task(
         f"retort.{job.kind}",
         args=(str(job.id),),
@@ -33,9 +42,12 @@ def send_job(celery: Celery, job: Job) -> None:
         ignore_result=True,
         retry=False,
     )
+    _tell_published([job], since)
 
 
 def send_chunk(celery: Celery, ref: ChunkRef) -> None:
+    if not _is_carried(ref.queue):
+        return
     celery.send_task(
         f"retort.{ref.kind}_chunk",
         args=(str(ref.job_id), ref.chunk),
@@ -47,6 +59,8 @@ def send_chunk(celery: Celery, ref: ChunkRef) -> None:
 
 
 def send_finalize(celery: Celery, job: Job) -> None:
+    if not _is_carried(job.queue):
+        return
     celery.send_task(
         f"retort.{job.kind}_finalize",
         args=(str(job.id),),
@@ -59,6 +73,8 @@ def send_finalize(celery: Celery, job: Job) -> None:
 
 def send_chord(celery: Celery, job: Job, chunks: Sequence[int]) -> None:
     """All chunks as the header of a chord whose body finalizes the job."""
+    if not _is_carried(job.queue):
+        return
     priority = _broker_priority(celery, job.priority)
     header = group(
         celery.signature(
@@ -83,13 +99,34 @@ def send_chord(celery: Celery, job: Job, chunks: Sequence[int]) -> None:
     chord(header, app=celery)(body)
 
 
+def _is_carried(queue: str) -> bool:
+    """Whether a worker reads messages of the queue; else they would pile up."""
+    return not any(queue in consumed_with(name) for name in get_settings().take_one_queues)
+
+
 def _broker_priority(celery: Celery, priority: int) -> int:
     """As the broker counts: RabbitMQ takes the highest first, kombu on Redis the lowest."""
     return redis_level(priority) if _on_redis(celery) else priority
 
 
 def _on_redis(celery: Celery) -> bool:
-    return str(celery.conf.broker_url).startswith("redis")
+    return on_redis(str(celery.conf.broker_url))
+
+
+def _tell_published(jobs: Sequence[Job], since: int) -> None:
+    if not is_tracing():
+        return
+    for job in jobs:
+        record(
+            "job publish",
+            since,
+            kind="producer",
+            traceparent=traceparent_of(get_resources().database, job.id),
+            job_id=str(job.id),
+            job_kind=job.kind,
+            job_queue=job.queue,
+            job_attempt=job.attempt + 1,
+        )
 
 
 def _chunk_id(job: Job, number: int) -> str:
@@ -110,17 +147,19 @@ class Dispatcher:
         self._redis: Redis[bytes] | None = (
             Redis.from_url(str(celery.conf.broker_url)) if _on_redis(celery) else None
         )
-        self._jobs: queue.Queue[Job | None] = queue.Queue(maxsize=10_000)
+        #: those that were stored together lie together: the relay is woken once for them
+        self._jobs: queue.Queue[Sequence[Job] | None] = queue.Queue(maxsize=10_000)
         self._thread = threading.Thread(target=self._run, name="dispatcher", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
-    def enqueue(self, job: Job) -> None:
+    def enqueue(self, *jobs: Job) -> None:
         try:
-            self._jobs.put_nowait(job)
+            self._jobs.put_nowait(jobs)
         except queue.Full:
-            logger.warning("the relay is full; the sweeper publishes job %s", job.id)
+            ids = ", ".join(str(job.id) for job in jobs)
+            logger.warning("the relay is full; the sweeper publishes %s", ids)
 
     def close(self) -> None:
         """Publish what is waiting, then stop."""
@@ -128,8 +167,8 @@ class Dispatcher:
         self._thread.join(timeout=10)
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            batch = [job]
+        while (jobs := self._jobs.get()) is not None:
+            batch = [*jobs]
             stop = self._gather(batch)
             try:
                 self._publish(batch)
@@ -142,17 +181,20 @@ class Dispatcher:
         """Add what has arrived meanwhile; True when asked to stop."""
         while len(batch) < _MAX_BATCH:
             try:
-                job = self._jobs.get_nowait()
+                jobs = self._jobs.get_nowait()
             except queue.Empty:
                 return False
-            if job is None:
+            if jobs is None:
                 return True
-            batch.append(job)
+            batch += jobs
         return False
 
     def _publish(self, batch: Sequence[Job]) -> None:
         if self._redis is not None:
-            push_jobs(self._redis, batch)
+            since = time.time_ns()
+            carried = [job for job in batch if _is_carried(job.queue)]
+            push_jobs(self._redis, carried)
+            _tell_published(carried, since)
             return
         for job in batch:
             send_job(self._celery, job)

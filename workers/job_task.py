@@ -4,12 +4,15 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from functools import cache, partial
 from typing import Any, TypeVar
 from uuid import UUID
 
 from app.core.errors import DeadlineExceeded, JobCancelled, LeaseLost, RetortError
+from app.core.log_fields import bound, bound_in_process
 from app.core.requests import RequestModel
+from app.core.tracing import span
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.db.database import Database
 from app.jobs import chunks as chunk_store
@@ -33,12 +36,15 @@ from app.kinds.deferred import fill_ready
 from app.resources import Resources, get_resources
 from app.storage import keys
 from workers import draining
-from workers.bootsteps import WORKER_VARIABLE
+from workers.child_keeper import WORKER_VARIABLE
 from workers.dispatch import send_chord, send_finalize, send_job
+from workers.job_spans import chunk_span, job_span
 
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+#: packages whose errors mean that the broker is away, as some of them are no ConnectionError
+_BROKER_ERRORS = ("kombu", "amqp")
 #: how long a finished run waits for Postgres
 _PATIENCE_SECONDS = 1800.0
 
@@ -98,7 +104,13 @@ def _send_division(job: Job, numbers: list[int]) -> None:
 
 def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
     """One chunk; gives its number (all that a chord carries) and never raises."""
+    with bound(job_id=job_id, chunk=number):
+        return _run_chunk(job_id, number, run)
+
+
+def _run_chunk(job_id: str, number: int, run: RunChunk) -> int:
     resources = get_resources()
+    since = time.time_ns()
     settings = resources.settings
     chunk = chunk_store.claim_chunk(
         resources.database, UUID(job_id), number, _owner(), lease_seconds=settings.lease_seconds
@@ -107,7 +119,9 @@ def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
         logger.info("chunk %s of job %s: nothing to do", number, job_id)
         return number
     log = LoggedRun(job_id=chunk.job_id, attempt=chunk.job_attempt, chunk=number)
-    with attempt_log(resources.database, settings, log):
+    ids = _ids(log, chunk.kind, chunk.correlation_id)
+    spans = chunk_span(chunk, since)
+    with ids, spans, attempt_log(resources.database, settings, log):
         _work_on_chunk(resources, chunk, run)
     return number
 
@@ -134,7 +148,13 @@ def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> None:
 
 def run_finalize(job_id: str, finalize: Finalize) -> None:
     """After all chunks: whole result, once. A second delivery finds nothing to claim."""
+    with bound(job_id=job_id):
+        _run_finalize(job_id, finalize)
+
+
+def _run_finalize(job_id: str, finalize: Finalize) -> None:
     resources = get_resources()
+    since = time.time_ns()
     job = claim_finalize(
         resources.database,
         UUID(job_id),
@@ -146,14 +166,21 @@ def run_finalize(job_id: str, finalize: Finalize) -> None:
         return
     results = chunk_store.chunk_results(resources.database, job.id)
     planned_in = chunk_store.planned_in(resources.database, job)
-    _work(resources, job, lambda r, c, p: finalize(r, c, p, results), plan_attempt=planned_in)
+    with job_span("job finalize", job, since):
+        _work(resources, job, lambda r, c, p: finalize(r, c, p, results), plan_attempt=planned_in)
 
 
 Step = Callable[[Resources, JobContext, Any], Outcome | None]
 
 
 def _claimed(job_id: str, step: Step) -> None:
+    with bound(job_id=job_id):
+        _claim_and_work(job_id, step)
+
+
+def _claim_and_work(job_id: str, step: Step) -> None:
     resources = get_resources()
+    since = time.time_ns()
     job = claim_job(
         resources.database,
         UUID(job_id),
@@ -163,14 +190,27 @@ def _claimed(job_id: str, step: Step) -> None:
     if job is None:
         logger.info("job %s: nothing to claim (a duplicate message, or it has ended)", job_id)
         return
-    _work(resources, job, step)
+    with job_span("job run", job, since):
+        _work(resources, job, step)
 
 
 def _work(resources: Resources, job: Job, step: Step, *, plan_attempt: int | None = None) -> None:
     run = LoggedRun(job_id=job.id, attempt=job.attempt)
-    with attempt_log(resources.database, resources.settings, run):
+    ids = _ids(run, job.kind, job.correlation_id)
+    with ids, attempt_log(resources.database, resources.settings, run):
         logger.info("job %s (%s) attempt %d starts", job.id, job.kind, job.attempt)
         _run_and_end(resources, job, step, plan_attempt)
+
+
+def _ids(run: LoggedRun, kind: str, correlation_id: str | None) -> AbstractContextManager[None]:
+    """In every line that this process writes meanwhile: a child has one attempt at a time."""
+    return bound_in_process(
+        job_id=str(run.job_id),
+        attempt=run.attempt,
+        chunk=run.chunk,
+        kind=kind,
+        correlation_id=correlation_id,
+    )
 
 
 def _run_and_end(resources: Resources, job: Job, step: Step, plan_attempt: int | None) -> None:
@@ -182,7 +222,8 @@ def _run_and_end(resources: Resources, job: Job, step: Step, plan_attempt: int |
                 logger.info("job %s was divided; its chunks run", job.id)
                 return
             context.flush()
-        ready = _stored(lambda: succeed(resources.database, job, outcome))
+        with span("job finish", job_id=str(job.id)):
+            ready = _stored(lambda: succeed(resources.database, job, outcome))
     except Drained:
         logger.info("job %s goes back to its queue: the worker is shutting down", job.id)
         _stored(lambda: put_back(resources.database, job))
@@ -311,7 +352,7 @@ def _send(send: Callable[[Any], None]) -> None:
     try:
         send(celery_app)
     except Exception as error:
-        if not is_outage(error) and "kombu" not in type(error).__module__:
+        if not is_outage(error) and type(error).__module__.split(".")[0] not in _BROKER_ERRORS:
             raise
         logger.warning("publishing failed, the sweeper sends it again: %s", error)
 

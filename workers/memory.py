@@ -3,6 +3,7 @@
 The kernel's out-of-memory killer would choose a victim itself, perhaps the parent or a server.
 """
 
+import contextlib
 from pathlib import Path
 
 import psutil
@@ -40,3 +41,29 @@ def resident_bytes(pid: int) -> int:
         return int(psutil.Process(pid).memory_info().rss)
     except psutil.Error:
         return 0
+
+
+def family_memory(process: psutil.Process) -> tuple[int, int]:
+    """Bytes of a process with all that it started, and of the largest of those; pages that they
+    share are counted once.
+    """
+    children: list[psutil.Process] = []
+    with contextlib.suppress(psutil.Error):
+        children = process.children(recursive=True)
+    shares = [0]
+    for child in children:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            shares.append(own_share(child))
+    own = 0
+    with contextlib.suppress(psutil.NoSuchProcess):
+        own = own_share(process)
+    return own + sum(shares), max(shares)
+
+
+def own_share(process: psutil.Process) -> int:
+    """Raises psutil.NoSuchProcess."""
+    try:
+        full = process.memory_full_info()
+    except psutil.AccessDenied:  # Postgres under another account
+        return int(process.memory_info().rss)
+    return int(getattr(full, "pss", full.rss))  # pss: Linux only

@@ -20,6 +20,7 @@ class Shape:
     gateway_port: int | str = 8000
     flower_port: int | str = 5555
     mlflow_port: int | str = 5000
+    tensorboard_port: int | str = 6006
     #: children of the cpu and of the predict worker; children x threads stay within the cores
     cpu_children: int | str = 2
     predict_children: int | str = 2
@@ -53,6 +54,17 @@ _WORKER_DRAIN_SECONDS = 60.0
 def processes(shape: Shape) -> tuple[ProcessSpec, ...]:
     """All processes but the servers, in the order in which they start; they stop in reverse."""
     return (_mlflow(shape), _flower(shape), *workers(shape), _beat(), _gateway(shape))
+
+
+def kafka_bridge() -> ProcessSpec:
+    """Beside the others where RETORT_KAFKA_BOOTSTRAP names a Kafka."""
+    return ProcessSpec(name="kafka", command=("python", "-m", "workers.kafka"), drain_seconds=30.0)
+
+
+def tensorboard(shape: Shape) -> ProcessSpec:
+    """Beside the others where RETORT_TENSORBOARD asks for it."""
+    where = ("--host", shape.host, "--port", str(shape.tensorboard_port))
+    return ProcessSpec(name="tensorboard", command=("python", "-m", "workers.tensorboard", *where))
 
 
 def workers(shape: Shape) -> tuple[ProcessSpec, ...]:
@@ -110,14 +122,28 @@ def _gateway(shape: Shape) -> ProcessSpec:
     where = ("--host", shape.host, "--port", str(shape.gateway_port))
     # an open event stream must not hold up the end
     ending = ("--timeout-graceful-shutdown", "5")
+    # longer than what clients and proxies (60 s mostly) keep idle connections for: who closes first
+    # must not be the gateway, or the next request meets a closed one
+    idle = ("--timeout-keep-alive", "75")
     return ProcessSpec(
         name="gateway",
-        command=("python", "-m", "uvicorn", "api.main:create_api", "--factory", *where, *ending),
+        command=(
+            "python",
+            "-m",
+            "uvicorn",
+            "api.main:create_api",
+            "--factory",
+            *where,
+            *ending,
+            *idle,
+        ),
     )
 
 
 def _flower(shape: Shape) -> ProcessSpec:
-    """Reads its user and password from FLOWER_BASIC_AUTH; without, its control API is off."""
+    """Reads its user and password from FLOWER_BASIC_AUTH, without which it does not start, and is
+    read-only unless FLOWER_READ_ONLY is `false` (workers/flower_guard.py).
+    """
     where = (f"--address={shape.host}", f"--port={shape.flower_port}")
     return ProcessSpec(name="flower", command=(*_CELERY, "flower", *where))
 

@@ -23,13 +23,30 @@ CONTROL: Final = "control"
 DIVIDED: Final = (CPU, GPU, PREDICT)
 BULK: Final = tuple(bulk_of(name) for name in DIVIDED)
 
-NAMES: Final = (*DIVIDED, *BULK, PREDICT_NOW, CONTROL)
+#: as people see them: later chunks belong to the queue of their job
+OF_JOBS: Final = (*DIVIDED, PREDICT_NOW, CONTROL)
 
-QUEUES: Final = tuple(Queue(name, routing_key=name) for name in NAMES)
+NAMES: Final = (*DIVIDED, *BULK, PREDICT_NOW, CONTROL)
 
 #: a job's priority, 0 to 9, higher first; Redis lists are read from level 0 on
 LEVELS: Final = 10
 HIGHEST: Final = LEVELS - 1
+
+#: RabbitMQ cuts off who acknowledges later (milliseconds), and ours do so after the work. Never to
+#: be changed: a queue cannot be declared again with another value. Known to RabbitMQ since 3.12
+_CONSUMER_TIMEOUT: Final = 30 * 86_400_000
+
+QUEUES: Final = tuple(Queue(name, routing_key=name) for name in NAMES)
+
+#: the same on RabbitMQ, where a queue says itself that it has priorities
+RABBITMQ_QUEUES: Final = tuple(
+    Queue(
+        name,
+        routing_key=name,
+        queue_arguments={"x-max-priority": HIGHEST, "x-consumer-timeout": _CONSUMER_TIMEOUT},
+    )
+    for name in NAMES
+)
 
 
 def consumed_with(name: str) -> tuple[str, ...]:

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from api.compat.following import failure_of
 from app.algorithms.base import algorithms
-from app.core.errors import JobCancelled, RetortError
 from app.jobs.model import Job
 from app.jobs.states import JobState
 from app.models.short_ids import short_id
-from workers.interactive import AnsweredError
 
 #: states in the words of the seeds
 _WORDS = {
@@ -32,7 +31,7 @@ def pending(job: Job) -> dict[str, Any]:
 def answer_of(job: Job) -> dict[str, Any]:
     """What the route that started this ended job answers. Raises what the job failed of."""
     if job.state is not JobState.SUCCEEDED or job.result is None:
-        raise _failure(job)
+        raise failure_of(job)
     return {"train": trained, "optimize": optimized, "evaluate": _evaluated_job}[job.kind](job)
 
 
@@ -93,13 +92,6 @@ def worker_metrics(figures: Mapping[str, Any], report: Mapping[str, Any]) -> dic
         "recall": weighted["recall"],
         "f1": weighted["f1-score"],
     }
-
-
-def _failure(job: Job) -> RetortError:
-    problem: Any = job.error
-    if problem is None:
-        return JobCancelled(f"the {job.kind} job was {job.state.value}")
-    return AnsweredError(problem)
 
 
 def algorithm_list() -> dict[str, Any]:

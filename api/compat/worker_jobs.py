@@ -1,25 +1,15 @@
 """The ML worker's requests as our jobs: a path becomes a data set, a class name an algorithm."""
 
-import re
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import PurePath
 from typing import Any, Literal
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from api.routes.jobs import accept
+from api.job_desk import accept
 from api.schemas.compat_worker import WorkerOptimizeRequest, WorkerTrainRequest
 from app.access.principal import Principal
 from app.algorithms.base import Algorithm, algorithms
-from app.core.errors import FieldError, IdempotencyInProgress, RetortError
-from app.core.hashing import content_key
 from app.core.requests import PluginSpec
-from app.datasets.params import IngestParams
-from app.datasets.records import resolve_dataset
-from app.datasets.reuse import ingested_from, newest_version
 from app.db.evaluations import EvaluationRow
 from app.db.jobs import JobRow
 from app.db.models import ModelVersionRow
@@ -29,7 +19,8 @@ from app.jobs.model import Job
 from app.jobs.states import TERMINAL, JobState
 from app.jobs.store import get_job
 from app.kinds import Submission
-from app.kinds.references import field
+from app.kinds.once import ingested_once, patiently
+from app.kinds.references import field, fields_as
 from app.resources import Resources
 from app.training.params import SplitSpec, TrainParams
 from app.tuning.params import OptimizeParams
@@ -37,7 +28,6 @@ from workers.dispatch import Dispatcher
 
 _LABELS = {"compat": "worker"}
 _BOOTSTRAP = 200
-_TRIES = 20
 #: the seed's test_size and random_state, where a request has none
 _TEST_SIZE, _SEED = 0.2, 42
 _CLASSIFIERS = frozenset({"logisticregression", "svc"})
@@ -107,19 +97,14 @@ class WorkerJobs:
         return self._submit_once("evaluate", params, str(model.id), last and last.id)
 
     def _submit(self, kind: str, params: Any, key: str | None) -> Job:
-        with _worker_fields():
+        with fields_as(_FIELDS):
             submission = Submission(kind=kind, params=params, labels=_LABELS)
             return accept(self._resources, self._caller, self._dispatcher, submission, key).job
 
     def _submit_once(self, kind: str, params: Any, of: str, after: object) -> Job:
         """Requests that come at once make one job: their key names what was there before."""
         key = f"worker-{kind}-{of}-{after or 'first'}"
-        for _ in range(_TRIES):
-            try:
-                return self._submit(kind, params, key)
-            except IdempotencyInProgress:
-                time.sleep(0.1)
-        return self._submit(kind, params, key)
+        return patiently(lambda: self._submit(kind, params, key))
 
     def _dataset(self, path: str, target: str) -> str:
         """A reference to what the file has become, or is becoming; nothing is read here but its
@@ -128,18 +113,13 @@ class WorkerJobs:
         project = self._caller.project_id
         with field("/dataset_path"):
             file = import_file(self._resources, project, path, by=self._caller.name)
-        name = _slug(path)
-        roles: dict[str, Any] = {target: "target"}
-        with self._resources.database.session() as session:
-            # in this order: what another makes meanwhile is found, or has the same key
-            newest = newest_version(session, project, name)
-            row = ingested_from(session, project, name=name, sha256=file.sha256, roles=roles)
-        if row is None:
-            params = IngestParams(file_id=file.id, name=name, roles=roles)
-            of = content_key([name, file.sha256, target])
-            job = self._submit_once("ingest", params, of, newest)
-            with self._resources.database.session() as session:
-                row = resolve_dataset(session, project, job.params["dataset_id"])
+        row = ingested_once(
+            self._resources,
+            project,
+            file,
+            lambda params, key: self._submit("ingest", params, f"worker-{key}"),
+            roles={target: "target"},
+        )
         return f"{row.name}:{row.number}"
 
 
@@ -194,26 +174,3 @@ def _task(
 def _split(test_size: float, seed: int) -> SplitSpec:
     params = {"train": 1 - test_size, "validation": 0.0, "test": test_size}
     return SplitSpec(name="random", params=params, seed=seed)
-
-
-def _slug(path: str) -> str:
-    """A data set's name from a file's."""
-    stem = PurePath(path).name.split(".")[0].lower()
-    return re.sub(r"[^a-z0-9._-]+", "-", stem).strip("-._")[:63] or "dataset"
-
-
-@contextmanager
-def _worker_fields() -> Iterator[None]:
-    """Names the worker's fields in errors about ours."""
-    try:
-        yield
-    except RetortError as error:
-        error.errors = [_renamed(entry) for entry in error.errors]
-        raise
-
-
-def _renamed(entry: FieldError) -> FieldError:
-    for ours, theirs in _FIELDS.items():
-        if entry["pointer"].startswith(ours):
-            return {**entry, "pointer": theirs}
-    return entry

@@ -6,7 +6,9 @@ from fastapi import APIRouter, Response
 
 from api.dependencies import Caller
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
+from app.access.rights import Right
 from app.algorithms.base import Algorithm, algorithms
 from app.core.plugin import Plugin
 from app.core.registry import Registry
@@ -15,7 +17,7 @@ from app.featurizers.base import AnyFeaturizer, featurizers
 from app.metrics.base import metrics
 from app.splitters.base import splitters
 
-router = APIRouter(prefix="/catalog", tags=["catalog"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/catalog", tags=["catalog"], responses=PROBLEMS)
 
 Kind = Literal["algorithms", "featurizers", "recipes", "splitters", "metrics"]
 
@@ -38,14 +40,14 @@ _FACTS = (
 )
 
 
-@router.get("/{kind}")
+@router.get("/{kind}", dependencies=[needs(Right.READ)])
 def catalog(kind: Kind, caller: Caller) -> Response:
     """Everything of one kind, with the JSON Schema of its parameters."""
     del caller
     return json_response({"items": [_shown(cls) for cls in _REGISTRIES[kind]]})
 
 
-@router.get("/{kind}/{name}")
+@router.get("/{kind}/{name}", dependencies=[needs(Right.READ)])
 def entry(kind: Kind, name: str, caller: Caller) -> Response:
     del caller
     return json_response(_shown(_REGISTRIES[kind].get(name)))

@@ -6,22 +6,26 @@ from fastapi import APIRouter, Response
 
 from api.dependencies import Caller, WithResources
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.comparison import ComparisonsAnswer
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.prediction.comparing import compare_items
 from app.prediction.comparison_params import ComparisonsRequest
 from app.prediction.stored_values import resolve_stored
 from app.resources import Resources
 from workers.interactive import ask
 
-router = APIRouter(prefix="/comparisons", tags=["predictions"], responses=PROBLEMS)
+router = APIRouter(
+    route_class=Guarded, prefix="/comparisons", tags=["predictions"], responses=PROBLEMS
+)
 
 #: a subtraction each: a worker would take longer to ask
 _HERE_ITEMS, _HERE_VALUES = 100, 1_000
 
 
-@router.post("", response_model=ComparisonsAnswer)
+@router.post("", response_model=ComparisonsAnswer, dependencies=[needs(Right.READ)])
 def compare(request: ComparisonsRequest, caller: Caller, resources: WithResources) -> Response:
     """Error, MAE, RMSE, percent error, a grade with its rule, and advice, for each property in its
     own unit; of values in the request, or of two stored columns (data set, predict job, model).

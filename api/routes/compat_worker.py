@@ -11,12 +11,14 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 from starlette.concurrency import run_in_threadpool
 
+from api.compat.following import asked_again, followed
 from api.compat.worker_answers import algorithm_list, answer_of, evaluated, pending
 from api.compat.worker_jobs import WorkerJobs
 from api.dependencies import Caller, WithDispatcher, WithNotifier, WithResources
 from api.notifier import JobNotifier
-from api.responses import json_response
-from api.routes.jobs import IdempotencyKey, wait_for
+from api.responses import json_response, preference_applied
+from api.rights import OPEN, Guarded, needs
+from api.routes.jobs import IdempotencyKey, Prefer
 from api.schemas.compat_worker import (
     WorkerAlgorithms,
     WorkerEvaluateAnswer,
@@ -28,6 +30,7 @@ from api.schemas.compat_worker import (
 )
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.core.errors import NotFound
 from app.db.models import ModelVersionRow
 from app.jobs.model import Job
@@ -36,13 +39,19 @@ from app.models.short_ids import find_by_short_id
 from app.resources import Resources
 
 PREFIX = "/compat/worker"
-router = APIRouter(prefix=PREFIX, tags=["ML worker (compatibility)"], responses=PROBLEMS)
+router = APIRouter(
+    route_class=Guarded, prefix=PREFIX, tags=["ML worker (compatibility)"], responses=PROBLEMS
+)
 
-_WAIT_SECONDS = 25.0
 _PENDING: Any = {202: {"model": WorkerPending}}
 
 
-@router.post("/train", response_model=WorkerTrainAnswer, responses=_PENDING)
+@router.post(
+    "/train",
+    response_model=WorkerTrainAnswer,
+    responses=_PENDING,
+    dependencies=[needs(Right.JOBS_WRITE)],
+)
 async def train(
     request: WorkerTrainRequest,
     caller: Caller,
@@ -50,14 +59,20 @@ async def train(
     dispatcher: WithDispatcher,
     notifier: WithNotifier,
     idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Train on a file below an import folder; all its other columns are features."""
     jobs = WorkerJobs(resources, caller, dispatcher)
     job = await run_in_threadpool(jobs.train, request, idempotency_key)
-    return await _ended(resources, notifier, job)
+    return await _ended(resources, notifier, job, prefer)
 
 
-@router.post("/optimize", response_model=WorkerOptimizeAnswer, responses=_PENDING)
+@router.post(
+    "/optimize",
+    response_model=WorkerOptimizeAnswer,
+    responses=_PENDING,
+    dependencies=[needs(Right.JOBS_WRITE)],
+)
 async def optimize(
     request: WorkerOptimizeRequest,
     caller: Caller,
@@ -65,6 +80,7 @@ async def optimize(
     dispatcher: WithDispatcher,
     notifier: WithNotifier,
     idempotency_key: IdempotencyKey = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Search the algorithm's documented space by cross-validation; `best_params` train as they are.
 
@@ -72,44 +88,59 @@ async def optimize(
     """
     jobs = WorkerJobs(resources, caller, dispatcher)
     job = await run_in_threadpool(jobs.optimize, request, idempotency_key)
-    return await _ended(resources, notifier, job)
+    return await _ended(resources, notifier, job, prefer)
 
 
-@router.get("/model/{model_id}/evaluate", response_model=WorkerEvaluateAnswer, responses=_PENDING)
+@router.get(
+    "/model/{model_id}/evaluate",
+    response_model=WorkerEvaluateAnswer,
+    responses=_PENDING,
+    dependencies=[needs(Right.JOBS_WRITE)],
+)
 async def evaluate(
     model_id: str,
     caller: Caller,
     resources: WithResources,
     dispatcher: WithDispatcher,
     notifier: WithNotifier,
+    prefer: Prefer = None,
 ) -> Response:
     """The newest figures on the model's test rows; made now when there are none."""
     jobs = WorkerJobs(resources, caller, dispatcher)
     model = await run_in_threadpool(_model, resources, caller, model_id)
     found = await run_in_threadpool(jobs.evaluate, model)
     if isinstance(found, Job):
-        return await _ended(resources, notifier, found)
+        return await _ended(resources, notifier, found, prefer)
     return json_response(evaluated(found.metrics, found.details))
 
 
-@router.get("/jobs/{job_id}", response_model=dict[str, Any], responses=_PENDING)
+@router.get(
+    "/jobs/{job_id}",
+    response_model=dict[str, Any],
+    responses=_PENDING,
+    dependencies=[needs(Right.READ)],
+)
 async def job_answer(
-    job_id: UUID, caller: Caller, resources: WithResources, notifier: WithNotifier
+    job_id: UUID,
+    caller: Caller,
+    resources: WithResources,
+    notifier: WithNotifier,
+    prefer: Prefer = None,
 ) -> Response:
     """What the route that started this job answers, once it has ended."""
     job = await run_in_threadpool(get_job, resources.database, caller.project_id, job_id)
     if job.labels.get("compat") != "worker" or job.kind == "ingest":
         raise NotFound(f"job {job_id} was not started here", remedy="See /api/v1/jobs/{job_id}.")
-    return await _ended(resources, notifier, job)
+    return await _ended(resources, notifier, job, prefer)
 
 
-@router.get("/algorithms", response_model=WorkerAlgorithms)
+@router.get("/algorithms", response_model=WorkerAlgorithms, dependencies=[needs(Right.READ)])
 def list_algorithms(caller: Caller) -> Response:
     del caller
     return json_response(algorithm_list())
 
 
-@router.get("/health")
+@router.get("/health", dependencies=[OPEN])
 def health() -> Response:
     """Open: no key is needed."""
     return json_response({"status": "healthy", "service": "retort"})
@@ -120,18 +151,11 @@ def _model(resources: Resources, caller: Principal, text: str) -> ModelVersionRo
         return find_by_short_id(session, ModelVersionRow, caller.project_id, "model", text)
 
 
-async def _ended(resources: Resources, notifier: JobNotifier, job: Job) -> Response:
-    job = await wait_for(resources, notifier, job, _WAIT_SECONDS, lambda fresh: fresh.is_terminal)
+async def _ended(
+    resources: Resources, notifier: JobNotifier, job: Job, prefer: str | None
+) -> Response:
+    job = await followed(resources, notifier, job, prefer)
+    headers = preference_applied(prefer)
     if not job.is_terminal:
-        headers = {"Location": f"{PREFIX}/jobs/{job.id}", "Retry-After": "1"}
-        return json_response(pending(job), status=202, headers=headers)
-    cause = await run_in_threadpool(_cause, resources, job)
-    return json_response(answer_of(cause))
-
-
-def _cause(resources: Resources, job: Job) -> Job:
-    """Of a job that failed because its ingest did: that one, whose error says why."""
-    if (job.error or {}).get("code") != "dependency_failed":
-        return job
-    needed = [get_job(resources.database, job.project_id, need) for need in job.needs]
-    return next((need for need in needed if need.error is not None), job)
+        return asked_again(pending(job), f"{PREFIX}/jobs/{job.id}", headers)
+    return json_response(answer_of(job), headers=headers)

@@ -10,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from api.dependencies import Caller, WithDispatcher, WithResources
+from api.job_desk import accept
 from api.paging import WithPage
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.routes.files import blocks
-from api.routes.jobs import IdempotencyKey, accept
+from api.routes.jobs import IdempotencyKey
 from api.schemas.dataset import (
     DatasetAnswer,
     DatasetPage,
@@ -22,7 +24,9 @@ from api.schemas.dataset import (
     dataset_json,
 )
 from api.schemas.problem import PROBLEMS
+from app.access import audit
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.core.errors import Conflict, NotFound
 from app.datasets.lineage import lineage_of, merge_labels
 from app.datasets.params import IngestParams
@@ -34,10 +38,12 @@ from app.pages.policy import PAGE_HEADERS
 from app.resources import Resources
 from workers.interactive import ask
 
-router = APIRouter(prefix="/datasets", tags=["datasets"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/datasets", tags=["datasets"], responses=PROBLEMS)
 
 
-@router.post("", status_code=202, response_model=DatasetAnswer)
+@router.post(
+    "", status_code=202, response_model=DatasetAnswer, dependencies=[needs(Right.DATA_WRITE)]
+)
 def create(
     request: IngestParams,
     caller: Caller,
@@ -54,7 +60,7 @@ def create(
     return json_response(body, status=202, headers={"Location": f"/api/v1/jobs/{job.id}"})
 
 
-@router.get("", response_model=DatasetPage)
+@router.get("", response_model=DatasetPage, dependencies=[needs(Right.READ)])
 def list_datasets(
     caller: Caller,
     resources: WithResources,
@@ -75,25 +81,29 @@ def list_datasets(
         return page.answer(rows, lambda row: _shown(session, row))
 
 
-@router.get("/{ref}", response_model=DatasetAnswer)
+@router.get("/{ref}", response_model=DatasetAnswer, dependencies=[needs(Right.READ)])
 def get_dataset(ref: str, caller: Caller, resources: WithResources) -> Response:
     with resources.database.session() as session:
         row = resolve_dataset(session, caller.project_id, ref)
         return json_response(_shown(session, row))
 
 
-@router.patch("/{ref}", response_model=DatasetAnswer)
+@router.patch("/{ref}", response_model=DatasetAnswer, dependencies=[needs(Right.DATA_WRITE)])
 def relabel(ref: str, request: DatasetPatch, caller: Caller, resources: WithResources) -> Response:
     """Labels are all that may change of a data set."""
     with resources.database.session() as session:
         found = resolve_dataset(session, caller.project_id, ref)
         row = session.get_one(DatasetRow, found.id, with_for_update=True)
+        before = {"labels": dict(row.labels)}
         row.labels = merge_labels(row.labels, request.labels)
+        after = {"labels": row.labels}
+        resource = f"datasets/{row.name}:{row.number}"
+        audit.record(session, caller, "datasets.change", resource, before=before, after=after)
         session.flush()
         return json_response(_shown(session, row))
 
 
-@router.get("/{ref}/lineage")
+@router.get("/{ref}/lineage", dependencies=[needs(Right.READ)])
 def lineage(ref: str, caller: Caller, resources: WithResources) -> Response:
     """Where it came from and what came of it: file, ingest, versions, splits, models, aliases,
     predict jobs.
@@ -103,7 +113,7 @@ def lineage(ref: str, caller: Caller, resources: WithResources) -> Response:
         return json_response(lineage_of(session, row))
 
 
-@router.get("/{ref}/diff", response_model=DiffAnswer)
+@router.get("/{ref}/diff", response_model=DiffAnswer, dependencies=[needs(Right.READ)])
 def diff(
     ref: str,
     caller: Caller,
@@ -126,13 +136,13 @@ def diff(
     return json_response(answer)
 
 
-@router.get("/{ref}/report")
+@router.get("/{ref}/report", dependencies=[needs(Right.READ)])
 def report(ref: str, caller: Caller, resources: WithResources) -> Response:
     """Row accounting with reasons, columns, targets, duplicates and conflicts."""
     return json_response(_ready(resources, caller, ref).report)
 
 
-@router.get("/{ref}/report.html", response_class=HTMLResponse)
+@router.get("/{ref}/report.html", response_class=HTMLResponse, dependencies=[needs(Right.READ)])
 def report_page(ref: str, caller: Caller, resources: WithResources) -> StreamingResponse:
     """The report as one page to look at and to send on: drawings, charts, no script."""
     row = _ready(resources, caller, ref)
@@ -149,7 +159,7 @@ def report_page(ref: str, caller: Caller, resources: WithResources) -> Streaming
     )
 
 
-@router.get("/{ref}/rejected", response_class=StreamingResponse)
+@router.get("/{ref}/rejected", response_class=StreamingResponse, dependencies=[needs(Right.READ)])
 def rejected(ref: str, caller: Caller, resources: WithResources) -> StreamingResponse:
     """Every refused row: number, value, reason, and its cells as the file has them (CSV)."""
     row = _ready(resources, caller, ref)
@@ -158,7 +168,7 @@ def rejected(ref: str, caller: Caller, resources: WithResources) -> StreamingRes
     return StreamingResponse(blocks(stream), media_type="text/csv", headers=headers)
 
 
-@router.get("/{ref}/rows")
+@router.get("/{ref}/rows", dependencies=[needs(Right.READ)])
 def rows(
     ref: str,
     caller: Caller,
@@ -182,7 +192,7 @@ def rows(
     return json_response({"items": items})
 
 
-@router.get("/{ref}/splits")
+@router.get("/{ref}/splits", dependencies=[needs(Right.READ)])
 def splits(ref: str, caller: Caller, resources: WithResources) -> Response:
     """Splits that were made of it, with their hashes and how often their test rows were used."""
     with resources.database.session() as session:
@@ -193,7 +203,7 @@ def splits(ref: str, caller: Caller, resources: WithResources) -> Response:
         return json_response({"items": [_split(entry) for entry in found]})
 
 
-@router.get("/{ref}/splits/{split_id}")
+@router.get("/{ref}/splits/{split_id}", dependencies=[needs(Right.READ)])
 def split(ref: str, split_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """One of them with its rows: `train`, `validation` and `test`, or of folds `repeats`, each with
     the `train` and `test` of its folds. A row is its place in the cleaned table, from 0, as

@@ -7,14 +7,16 @@ from pydantic import BaseModel, Field
 
 from api.dependencies import Caller, WithResources
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
+from app.access.rights import Right
 from app.core.errors import FieldError, InvalidInput
 from app.core.requests import RequestModel
 from app.kinds import KINDS, Submission
 from app.kinds.estimate import estimate
 from app.kinds.validation import parse_params
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
 
 class EstimateRequest(RequestModel):
@@ -44,7 +46,7 @@ class EstimateAnswer(BaseModel):
     basis: BasisAnswer
 
 
-@router.post("/estimate", response_model=EstimateAnswer)
+@router.post("/estimate", response_model=EstimateAnswer, dependencies=[needs(Right.READ)])
 def post_estimate(request: EstimateRequest, caller: Caller, resources: WithResources) -> Response:
     """Time and memory that such a job would take here, from this project's own earlier jobs. The
     time counts from its start; how long it waits depends on the queue.

@@ -11,46 +11,79 @@ from sqlalchemy import select
 
 from api.byte_range import ByteRange, wanted_range
 from api.dependencies import Caller, WithResources
+from api.once import Once
 from api.paging import WithPage
 from api.responses import json_response
+from api.rights import Guarded, needs
+from api.routes.jobs import IdempotencyKey
 from api.schemas.file import FileAnswer, FilePage, file_json
 from api.schemas.problem import PROBLEMS
+from app.access import audit
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.core.hashing import sha256_of_stream
+from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.files.names import safe_name
 from app.files.uploaded import add_uploaded, empty_file, owned_file, store_content
+from app.quotas.checking import check_stored_bytes
 from app.resources import Resources
 
-router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/files", tags=["files"], responses=PROBLEMS)
 
 _BLOCK = 1 << 20
 
 
-@router.post("", status_code=201, response_model=FileAnswer)
-def upload(file: UploadFile, caller: Caller, resources: WithResources) -> Response:
+@router.post("", status_code=201, response_model=FileAnswer, dependencies=[needs(Right.DATA_WRITE)])
+def upload(
+    file: UploadFile,
+    caller: Caller,
+    resources: WithResources,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
     """Store a file (multipart field `file`). Equal content is stored once."""
     sha256, size = sha256_of_stream(file.file), file.file.tell()
     if size == 0:
         raise empty_file()
     file.file.seek(0)
+    name, media_type = safe_name(file.filename), file.content_type or "application/octet-stream"
+    said = {"name": name, "media_type": media_type, "sha256": sha256}
+    with resources.database.session() as session:
+        once = Once(session, caller, "POST /files", idempotency_key, said)
+        if once.made is not None:
+            return _stored(session.get_one(FileRow, once.made), once)
+        check_stored_bytes(cursor_of(session), caller.project_id, caller.name, size)
     store_content(resources.storage, sha256, iter(lambda: file.file.read(_BLOCK), b""))
     with resources.database.session() as session:
+        once = Once(session, caller, "POST /files", idempotency_key, said)
+        if once.made is not None:  # meanwhile
+            return _stored(session.get_one(FileRow, once.made), once)
         row = add_uploaded(
             session,
             project_id=caller.project_id,
             created_by=caller.name,
-            name=safe_name(file.filename),
-            media_type=file.content_type or "application/octet-stream",
+            name=name,
+            media_type=media_type,
             size=size,
             sha256=sha256,
         )
-        body = file_json(row)
-    headers = {"Location": f"/api/v1/files/{row.id}"}
-    return json_response(body, status=201, headers=headers)
+        once.remember(row.id)
+        audit.record(
+            session,
+            caller,
+            "files.create",
+            f"files/{row.id}",
+            after={"name": row.name, "size": row.size, "sha256": row.sha256},
+        )
+        return _stored(row, once)
 
 
-@router.get("", response_model=FilePage)
+def _stored(row: FileRow, once: Once) -> Response:
+    headers = {"Location": f"/api/v1/files/{row.id}"} | once.headers
+    return json_response(file_json(row), status=201, headers=headers)
+
+
+@router.get("", response_model=FilePage, dependencies=[needs(Right.READ)])
 def list_files(
     caller: Caller,
     resources: WithResources,
@@ -65,12 +98,14 @@ def list_files(
     return page.answer(rows, file_json)
 
 
-@router.get("/{file_id}", response_model=FileAnswer)
+@router.get("/{file_id}", response_model=FileAnswer, dependencies=[needs(Right.READ)])
 def get_file(file_id: UUID, caller: Caller, resources: WithResources) -> Response:
     return json_response(file_json(_file(resources, caller, file_id)))
 
 
-@router.get("/{file_id}/content", response_class=StreamingResponse)
+@router.get(
+    "/{file_id}/content", response_class=StreamingResponse, dependencies=[needs(Right.READ)]
+)
 def content(
     file_id: UUID,
     caller: Caller,
@@ -95,7 +130,7 @@ def content(
     )
 
 
-@router.head("/{file_id}/content", include_in_schema=False)
+@router.head("/{file_id}/content", include_in_schema=False, dependencies=[needs(Right.READ)])
 def content_head(file_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Size and hash, before a download begins or goes on."""
     row = _file(resources, caller, file_id)

@@ -13,12 +13,14 @@ from starlette.concurrency import run_in_threadpool
 from api.dependencies import Caller, WithNotifier, WithResources
 from api.notifier import JobNotifier
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
+from app.access.rights import Right
 from app.db.database import Database
 from app.jobs.model import Job, JobEvent
 from app.jobs.store import get_job, list_events
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
 #: at most two progress events a second
 _TICK_SECONDS = 0.5
@@ -28,6 +30,7 @@ _HEARTBEAT_SECONDS = 15
 @router.get(
     "/{job_id}/events",
     responses={200: {"content": {"text/event-stream": {}, "application/json": {}}}},
+    dependencies=[needs(Right.READ)],
 )
 async def events(
     job_id: UUID,

@@ -8,11 +8,13 @@ from pydantic import AwareDatetime, BaseModel
 
 from api.dependencies import Caller, WithResources
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
+from app.access.rights import Right
 from app.jobs.log_store import list_lines
 from app.jobs.store import get_job
 
-router = APIRouter(prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/jobs", tags=["jobs"], responses=PROBLEMS)
 
 Level = Literal["debug", "info", "warning", "error", "DEBUG", "INFO", "WARNING", "ERROR"]
 
@@ -33,7 +35,7 @@ class LogPage(BaseModel):
     next_cursor: str | None
 
 
-@router.get("/{job_id}/logs", response_model=LogPage)
+@router.get("/{job_id}/logs", response_model=LogPage, dependencies=[needs(Right.READ)])
 def logs(
     job_id: UUID,
     caller: Caller,

@@ -6,16 +6,18 @@ from fastapi import APIRouter, Response
 
 from api.dependencies import Caller, WithResources
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.dataset import PreviewAnswer
 from api.schemas.problem import PROBLEMS
+from app.access.rights import Right
 from app.datasets.params import ReadParams
 from app.files.uploaded import owned_file
 from workers.interactive import ask
 
-router = APIRouter(prefix="/files", tags=["files"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/files", tags=["files"], responses=PROBLEMS)
 
 
-@router.post("/{file_id}/preview", response_model=PreviewAnswer)
+@router.post("/{file_id}/preview", response_model=PreviewAnswer, dependencies=[needs(Right.READ)])
 def preview(
     file_id: UUID, caller: Caller, resources: WithResources, request: ReadParams | None = None
 ) -> Response:

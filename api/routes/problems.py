@@ -5,20 +5,25 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 
 from api.errors import STATUS
-from api.problem_pages import list_page, problem_page
+from api.problem_pages import HEADERS, list_page, problem_page
 from api.responses import json_response
+from api.rights import OPEN, Guarded
 from app.core.errors import NotFound
 from app.core.names import near, shown
 from app.core.problems import CATALOGUE, FIELD_CODES, WARNING_CODES, ProblemType
 
-router = APIRouter(prefix="/problems", tags=["problems"])
+router = APIRouter(route_class=Guarded, prefix="/problems", tags=["problems"])
+
+_PAGE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"text/html": {}}, "description": "JSON, or a page for a browser"}
+}
 
 
-@router.get("")
+@router.get("", responses=_PAGE, dependencies=[OPEN])
 def list_problems(request: Request) -> Response:
     """Every code that an error or a failed job may carry; a page for a browser, JSON otherwise."""
     if _wants_html(request):
-        return Response(list_page(), media_type="text/html")
+        return Response(list_page(), media_type="text/html", headers=HEADERS)
     return json_response(
         {
             "items": [entry_json(entry) for entry in CATALOGUE.values()],
@@ -29,7 +34,7 @@ def list_problems(request: Request) -> Response:
     )
 
 
-@router.get("/{code}")
+@router.get("/{code}", responses=_PAGE, dependencies=[OPEN])
 def get_problem(code: str, request: Request) -> Response:
     """What a code means, why it happens and what to do."""
     entry = CATALOGUE.get(code)
@@ -40,7 +45,7 @@ def get_problem(code: str, request: Request) -> Response:
             remedy=f"Did you mean {', '.join(nearest)}?" if nearest else "See GET /problems.",
         )
     if _wants_html(request):
-        return Response(problem_page(entry), media_type="text/html")
+        return Response(problem_page(entry), media_type="text/html", headers=HEADERS)
     shown_entry = entry_json(entry)
     if code == "invalid_request":
         shown_entry["field_codes"] = FIELD_CODES

@@ -1,34 +1,32 @@
-"""Names of models and the aliases that point to versions: promote and roll back."""
+"""Names of models: what versions and aliases each has, and what is said of it."""
 
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Response
-from pydantic import Field
 from sqlalchemy import collate, select
 from sqlalchemy.orm import Session
 
 from api.dependencies import Caller, WithResources
 from api.paging import WithPage
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
+from api.schemas.registry import NameAnswer, NamePage, NamePatch, alias_json
+from app.access import audit
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.core.errors import NotFound
-from app.core.requests import RequestModel
 from app.db.models import AliasRow, ModelVersionRow
-from app.models.records import list_models, resolve_model, set_alias
+from app.db.registry import RegistryNameRow
+from app.models.records import list_models
+from app.registry.naming import change_name
 
-router = APIRouter(prefix="/registry", tags=["registry"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/registry", tags=["registry"], responses=PROBLEMS)
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
-class AliasRequest(RequestModel):
-    #: version number of the name
-    version: int = Field(ge=1)
-    note: str = Field(default="", max_length=1_000)
-
-
-@router.get("")
+@router.get("", response_model=NamePage, dependencies=[needs(Right.READ)])
 def names(caller: Caller, resources: WithResources, page: WithPage) -> Response:
     """Names in alphabetical order, each with its newest version and aliases."""
     name = collate(ModelVersionRow.name, "C")  # the order of code points, whatever the locale
@@ -44,31 +42,31 @@ def names(caller: Caller, resources: WithResources, page: WithPage) -> Response:
         return page.answer(rows, lambda row: _entry(session, caller, row.name), place="name")
 
 
-@router.get("/{name}")
+@router.get("/{name}", response_model=NameAnswer, dependencies=[needs(Right.READ)])
 def one(name: Name, caller: Caller, resources: WithResources) -> Response:
     with resources.database.session() as session:
         return json_response(_entry(session, caller, name))
 
 
-@router.put("/{name}/aliases/{alias}")
-def point(
-    name: Name, alias: Name, request: AliasRequest, caller: Caller, resources: WithResources
-) -> Response:
-    """Point the alias to a version; pointing it back is the rollback."""
+@router.patch("/{name}", response_model=NameAnswer, dependencies=[needs(Right.DATA_WRITE)])
+def describe(name: Name, request: NamePatch, caller: Caller, resources: WithResources) -> Response:
+    """Labels and description of a name; its versions have their own."""
     with resources.database.session() as session:
-        model = resolve_model(session, caller.project_id, f"{name}:{request.version}")
-        row = set_alias(session, model=model, alias=alias, by=caller.name, note=request.note)
-        return json_response(_alias(row, model.number))
+        before = _said(_entry(session, caller, name))
+        change = request.model_dump(exclude_unset=True, exclude_none=True)
+        if request.labels is not None:
+            change["labels"] = dict(request.labels)
+        change_name(session, caller.project_id, name, change)
+        found = _entry(session, caller, name)
+        after = _said(found)
+        audit.record(
+            session, caller, "registry.change", f"registry/{name}", before=before, after=after
+        )
+        return json_response(found)
 
 
-@router.delete("/{name}/aliases/{alias}", status_code=204)
-def remove(name: Name, alias: Name, caller: Caller, resources: WithResources) -> Response:
-    with resources.database.session() as session:
-        row = session.get(AliasRow, (caller.project_id, name, alias))
-        if row is None:
-            raise NotFound(f"{name} has no alias {alias!r}")
-        session.delete(row)
-    return Response(status_code=204)
+def _said(entry: dict[str, Any]) -> dict[str, Any]:
+    return {"labels": entry["labels"], "description": entry["description"]}
 
 
 def _entry(session: Session, caller: Principal, name: str) -> dict[str, Any]:
@@ -77,21 +75,23 @@ def _entry(session: Session, caller: Principal, name: str) -> dict[str, Any]:
         raise NotFound(f"there is no model {name!r}")
     numbers = {row.id: row.number for row in versions}
     aliases = session.scalars(
-        select(AliasRow).where(AliasRow.project_id == caller.project_id, AliasRow.name == name)
+        select(AliasRow)
+        .where(AliasRow.project_id == caller.project_id, AliasRow.name == name)
+        .order_by(AliasRow.alias)
     )
+    said = session.get(RegistryNameRow, (caller.project_id, name))
     return {
         "name": name,
         "versions": sorted(numbers.values()),
         "newest": max(numbers.values()),
-        "aliases": [_alias(row, numbers.get(row.model_id)) for row in aliases],
+        "aliases": [alias_json(row, _number(session, numbers, row)) for row in aliases],
+        "labels": said.labels if said else {},
+        "description": said.description if said else "",
     }
 
 
-def _alias(row: AliasRow, number: int | None) -> dict[str, Any]:
-    return {
-        "alias": row.alias,
-        "version": number,
-        "note": row.note,
-        "changed_at": row.changed_at,
-        "changed_by": row.changed_by,
-    }
+def _number(session: Session, known: dict[Any, int], row: AliasRow) -> int:
+    """Of an old version too, which is not among those that are listed."""
+    if row.model_id in known:
+        return known[row.model_id]
+    return session.get_one(ModelVersionRow, row.model_id).number

@@ -4,11 +4,13 @@ from fastapi import APIRouter, Response
 
 from api.dependencies import Caller, WithResources
 from api.responses import json_response
+from api.rights import KNOWN, Guarded
+from api.schemas.problem import PROBLEMS
 
-router = APIRouter(tags=["root"])
+router = APIRouter(route_class=Guarded, tags=["root"], responses=PROBLEMS)
 
 
-@router.get("")
+@router.get("", dependencies=[KNOWN])
 def root(caller: Caller, resources: WithResources) -> Response:
     settings = resources.settings
     return json_response(
@@ -22,6 +24,7 @@ def root(caller: Caller, resources: WithResources) -> Response:
                 "openapi": "/openapi.json",
                 "flower": settings.flower_url or None,
                 "mlflow": settings.mlflow_url or None,
+                "tensorboard": settings.tensorboard_url or None,
             },
             "limits": {
                 "body_bytes": settings.max_body_bytes,

@@ -9,16 +9,18 @@ from sqlalchemy import or_, select
 from api.dependencies import Caller, WithResources
 from api.paging import WithPage
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.problem import PROBLEMS
 from app.access.principal import Principal
+from app.access.rights import Right
 from app.core.errors import NotFound
 from app.db.studies import StudyRow
 from app.resources import Resources
 
-router = APIRouter(prefix="/studies", tags=["studies"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/studies", tags=["studies"], responses=PROBLEMS)
 
 
-@router.get("")
+@router.get("", dependencies=[needs(Right.READ)])
 def list_studies(caller: Caller, resources: WithResources, page: WithPage) -> Response:
     """Newest first."""
     query = select(StudyRow).where(StudyRow.project_id == caller.project_id)
@@ -29,13 +31,13 @@ def list_studies(caller: Caller, resources: WithResources, page: WithPage) -> Re
     return page.answer(rows, _shown)
 
 
-@router.get("/{study_id}")
+@router.get("/{study_id}", dependencies=[needs(Right.READ)])
 def get_study(study_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """By its own id or its job's."""
     return json_response(_shown(_study(resources, caller, study_id)))
 
 
-@router.get("/{study_id}/trials")
+@router.get("/{study_id}/trials", dependencies=[needs(Right.READ)])
 def trials(study_id: UUID, caller: Caller, resources: WithResources) -> Response:
     from app.tuning.study import list_trials  # Optuna loads here, not with the gateway
 

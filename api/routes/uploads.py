@@ -14,6 +14,7 @@ from starlette.requests import ClientDisconnect
 from api.dependencies import Caller, WithResources
 from api.paging import WithPage
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.schemas.file import FileAnswer, file_json
 from api.schemas.problem import PROBLEMS
 from api.schemas.upload import (
@@ -25,6 +26,7 @@ from api.schemas.upload import (
     known_file_json,
     upload_json,
 )
+from app.access.rights import Right
 from app.core.errors import InvalidInput
 from app.db.files import FileRow
 from app.db.uploads import UploadRow
@@ -39,12 +41,18 @@ from app.files.uploads import (
 )
 from app.resources import Resources
 
-router = APIRouter(prefix="/files/uploads", tags=["files"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/files/uploads", tags=["files"], responses=PROBLEMS)
 
 _BLOCK = 1 << 20
 
 
-@router.post("", status_code=201, response_model=UploadAnswer)
+@router.post(
+    "",
+    status_code=201,
+    response_model=UploadAnswer,
+    responses={200: {"model": UploadAnswer, "description": "It was begun, or is there, already"}},
+    dependencies=[needs(Right.DATA_WRITE)],
+)
 def begin(request: UploadRequest, caller: Caller, resources: WithResources) -> Response:
     """Begin an upload. 200 when there is nothing to send, or the same upload was begun before."""
     new = NewUpload(
@@ -66,7 +74,7 @@ def begin(request: UploadRequest, caller: Caller, resources: WithResources) -> R
     return json_response(upload_json(begun.upload), status=status, headers=headers)
 
 
-@router.get("", response_model=UploadPage)
+@router.get("", response_model=UploadPage, dependencies=[needs(Right.READ)])
 def list_uploads(
     caller: Caller,
     resources: WithResources,
@@ -77,14 +85,16 @@ def list_uploads(
     return page.answer(rows, upload_json)
 
 
-@router.get("/{upload_id}", response_model=UploadAnswer)
+@router.get("/{upload_id}", response_model=UploadAnswer, dependencies=[needs(Right.READ)])
 def get_one(upload_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Which parts have arrived."""
     row = get_upload(resources, caller.project_id, upload_id)
     return json_response(upload_json(row, _file_of(resources, row)))
 
 
-@router.put("/{upload_id}/parts/{number}", response_model=PartAnswer)
+@router.put(
+    "/{upload_id}/parts/{number}", response_model=PartAnswer, dependencies=[needs(Right.DATA_WRITE)]
+)
 async def put_part(
     upload_id: UUID,
     number: Annotated[int, Path(ge=1, le=1_000_000)],
@@ -92,7 +102,6 @@ async def put_part(
     caller: Caller,
     resources: WithResources,
     x_part_sha256: Annotated[Sha256 | None, Header()] = None,
-    content_length: Annotated[int | None, Header(ge=0)] = None,
 ) -> Response:
     """The raw bytes of part `number` (from 1). When it is answered, the part is stored.
 
@@ -100,8 +109,8 @@ async def put_part(
     """
     upload = await run_in_threadpool(get_upload, resources, caller.project_id, upload_id)
     expected = expected_size(upload, number)
-    if content_length is not None:
-        check_size(number, content_length, expected)
+    if (announced := request.headers.get("Content-Length")) is not None:  # the server read it
+        check_size(number, int(announced), expected)
     writing = writing_part(resources.storage, upload, number)
     try:
         async with contextmanager_in_threadpool(writing) as sink:
@@ -116,7 +125,13 @@ async def put_part(
     return json_response({"number": part.number, "size": part.size, "sha256": part.sha256})
 
 
-@router.post("/{upload_id}/complete", status_code=201, response_model=FileAnswer)
+@router.post(
+    "/{upload_id}/complete",
+    status_code=201,
+    response_model=FileAnswer,
+    responses={200: {"model": FileAnswer, "description": "It was completed before"}},
+    dependencies=[needs(Right.DATA_WRITE)],
+)
 async def complete(upload_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Make the file, once all parts are there; again, the same file with status 200."""
     done = await to_thread.run_sync(
@@ -126,7 +141,7 @@ async def complete(upload_id: UUID, caller: Caller, resources: WithResources) ->
     return json_response(file_json(done.file), status=201 if done.fresh else 200, headers=headers)
 
 
-@router.delete("/{upload_id}", status_code=204)
+@router.delete("/{upload_id}", status_code=204, dependencies=[needs(Right.DATA_WRITE)])
 def discard(upload_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Give it up; the parts are removed. A file that it became stays."""
     discard_upload(resources, caller.project_id, upload_id)

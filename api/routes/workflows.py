@@ -6,18 +6,23 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from api.dependencies import Caller, WithDispatcher, WithResources
+from api.once import REPLAYED
 from api.responses import json_response
+from api.rights import Guarded, needs
 from api.routes.jobs import IdempotencyKey
 from api.schemas.job import job_json
 from api.schemas.problem import PROBLEMS
 from api.schemas.workflow import WorkflowAnswer, WorkflowRequest
+from app.access.rights import Right
 from app.jobs.states import JobState
 from app.kinds.workflow import Step, Workflow, get_workflow, submit_workflow
 
-router = APIRouter(prefix="/workflows", tags=["workflows"], responses=PROBLEMS)
+router = APIRouter(route_class=Guarded, prefix="/workflows", tags=["workflows"], responses=PROBLEMS)
 
 
-@router.post("", status_code=202, response_model=WorkflowAnswer)
+@router.post(
+    "", status_code=202, response_model=WorkflowAnswer, dependencies=[needs(Right.JOBS_WRITE)]
+)
 def post_workflow(
     request: WorkflowRequest,
     caller: Caller,
@@ -32,7 +37,7 @@ def post_workflow(
     workflow = submit_workflow(resources, caller, steps, idempotency_key=idempotency_key)
     headers = {"Location": f"/api/v1/workflows/{workflow.id}", "Retry-After": "1"}
     if workflow.replayed:
-        headers["Idempotency-Replayed"] = "true"
+        headers |= REPLAYED
     else:
         for job in workflow.jobs.values():
             if job.state is JobState.QUEUED:
@@ -40,7 +45,7 @@ def post_workflow(
     return json_response(_shown(workflow), status=202, headers=headers)
 
 
-@router.get("/{workflow_id}", response_model=WorkflowAnswer)
+@router.get("/{workflow_id}", response_model=WorkflowAnswer, dependencies=[needs(Right.READ)])
 def get_one(workflow_id: UUID, caller: Caller, resources: WithResources) -> Response:
     """Every job of the workflow, by its key."""
     return json_response(_shown(get_workflow(resources.database, caller, workflow_id)))

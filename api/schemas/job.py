@@ -17,11 +17,13 @@ from app.comparison.params import CompareParams
 from app.core.requests import RequestModel
 from app.datasets.params import IngestParams
 from app.evaluation.params import EvaluateParams
+from app.exporting.params import ExportParams, ImportParams
 from app.features.params import FeaturizeParams
 from app.jobs.model import Job
 from app.kinds import KINDS
 from app.kinds.from_results import contains_references
 from app.prediction.params import PredictParams
+from app.prediction.structure_params import PredictStructureParams
 from app.training.params import TrainParams
 from app.tuning.params import OptimizeParams
 
@@ -71,9 +73,24 @@ class PredictJob(JobFields):
     params: PredictParams
 
 
+class PredictStructureJob(JobFields):
+    kind: Literal["predict_structure"]
+    params: PredictStructureParams
+
+
 class EvaluateJob(JobFields):
     kind: Literal["evaluate"]
     params: EvaluateParams
+
+
+class ExportJob(JobFields):
+    kind: Literal["export"]
+    params: ExportParams
+
+
+class ImportModelJob(JobFields):
+    kind: Literal["import_model"]
+    params: ImportParams
 
 
 class DeferredJob(JobFields):
@@ -94,7 +111,16 @@ def _or_deferred(value: Any, whole: ValidatorFunctionWrapHandler) -> Any:
 
 
 JobRequest = Annotated[
-    IngestJob | FeaturizeJob | TrainJob | OptimizeJob | CompareJob | PredictJob | EvaluateJob,
+    IngestJob
+    | FeaturizeJob
+    | TrainJob
+    | OptimizeJob
+    | CompareJob
+    | PredictJob
+    | PredictStructureJob
+    | EvaluateJob
+    | ExportJob
+    | ImportModelJob,
     # not Field(discriminator=...): FastAPI would put it around the validator, and every wrong
     # request be told about every kind
     Discriminator("kind"),

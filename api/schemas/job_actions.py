@@ -3,10 +3,10 @@
 from typing import Annotated, Any, Literal, Self
 from uuid import UUID
 
-from pydantic import AwareDatetime, BaseModel, Field, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from api.schemas.job import JobAnswer, Label
-from app.core.requests import RequestModel
+from app.core.requests import Instant, RequestModel
 from app.jobs.filters import JobFilter
 from app.jobs.states import JobState
 
@@ -37,6 +37,13 @@ class RerunAnswer(JobAnswer):
     difference: list[ChangeAnswer]
 
 
+class RerunTriedAnswer(BaseModel):
+    """What a rerun would be submitted with."""
+
+    params: dict[str, Any]
+    difference: list[ChangeAnswer]
+
+
 class RelabelRequest(RequestModel):
     labels: LabelPatch
 
@@ -47,8 +54,8 @@ class BulkFilter(RequestModel):
     state: JobState | None = None
     kind: str | None = Field(default=None, max_length=50)
     labels: dict[Label, Label] | None = Field(default=None, max_length=50)
-    created_before: AwareDatetime | None = None
-    created_after: AwareDatetime | None = None
+    created_before: Instant | None = None
+    created_after: Instant | None = None
     created_by: str | None = Field(default=None, max_length=200)
     ids: tuple[UUID, ...] | None = Field(default=None, max_length=1_000)
 

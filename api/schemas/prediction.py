@@ -1,6 +1,6 @@
 """Interactive predictions over HTTP."""
 
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID
 
 from pydantic import BaseModel
@@ -29,6 +29,9 @@ class Domain(BaseModel):
 
     #: similar enough to a training row and not too far from their centre
     inside: bool
+    #: which of the two says that it is outside; answers that an older release gave and that are
+    #: kept do not say
+    outside_by: list[Literal["similarity", "leverage"]] = []
     #: to the nearest training row
     similarity: float
     #: distance from the centre of the training rows (Williams plot)
@@ -52,9 +55,29 @@ class PredictionItem(BaseModel):
     targets: dict[str, dict[str, Any]]
     #: null where there is no prediction
     domain: Domain | None = None
+    #: known before: the very same input, or its standardized structure
+    cached: bool
+
+
+class EndpointRevision(BaseModel):
+    name: str
+    revision: int
+
+
+class FallbackNote(BaseModel):
+    """Which inputs were answered by another model than the endpoint's route, and why."""
+
+    model: ModelName
+    cause: Literal["timeout", "error", "out_of_domain"]
+    #: places among the inputs
+    inputs: list[int]
 
 
 class PredictionsAnswer(BaseModel):
     model: ModelName
+    #: where the request named an endpoint
+    endpoint: EndpointRevision | None = None
+    fallback: FallbackNote | None = None
     predictions: list[PredictionItem]
+    #: from the arrival of the request to the answer
     milliseconds: float

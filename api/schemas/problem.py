@@ -46,9 +46,10 @@ PROBLEMS: dict[int | str, dict[str, object]] = {
     status: {"model": ProblemDocument, "description": text}
     for status, text in (
         (401, "No valid API key"),
+        (403, "The key's role, or its scopes, lack the right that this takes"),
         (404, "Not found"),
         (422, "The request or the data is wrong"),
-        (429, "Too many of your jobs are waiting; see Retry-After"),
+        (429, "More than your key or project may have; see Retry-After"),
         (503, "A part of the cluster does not answer; see Retry-After"),
     )
 }

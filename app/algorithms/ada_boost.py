@@ -5,8 +5,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.fast_forms import FastForm
 from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.sklearn_estimators import SklearnAlgorithm
+from app.algorithms.tree_forms import AdaBoostForm
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -26,6 +28,7 @@ class AdaBoost(SklearnAlgorithm):
     summary = "Boosted trees by reweighting rows (scikit-learn)"
     reference = "Freund & Schapire 1997; Drucker 1997; sklearn.ensemble.AdaBoostRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
+    fast_rows = 8
     scaled = True
 
     class Params(WeightedClasses):
@@ -48,6 +51,11 @@ class AdaBoost(SklearnAlgorithm):
             tree = DecisionTreeRegressor(**growth)
             return AdaBoostRegressor(tree, **values, loss=self.params.loss)
         return AdaBoostClassifier(DecisionTreeClassifier(**growth), **values)
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm:
+        del classifies
+        return AdaBoostForm(estimator)
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """CatBoost."""
 
 import json
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
 from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.per_target import PerTargetAlgorithm, Sample
 from app.core.errors import InvalidInput
+from app.core.packages import find_spec
 
 if TYPE_CHECKING:
     from optuna.trial import Trial

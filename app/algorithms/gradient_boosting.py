@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any, Literal
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.fast_forms import FastForm
 from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.per_target import Sample
 from app.algorithms.sklearn_estimators import SklearnAlgorithm, labels, weighting
+from app.algorithms.tree_forms import GradientBoostingForm
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -28,6 +30,7 @@ class GradientBoosting(SklearnAlgorithm):
     summary = "Boosted trees on exact splits, for small tables (scikit-learn)"
     reference = "Friedman 2001, Ann. Stat. 29, 1189; sklearn.ensemble.GradientBoostingRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
+    fast_rows = 8
     scaled = True
 
     class Params(WeightedClasses):
@@ -56,6 +59,11 @@ class GradientBoosting(SklearnAlgorithm):
         return self.estimator(task, context).fit(
             sample.X, labels(sample, task), **weighting(sample), monitor=stop_when_asked
         )
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm:
+        del classifies
+        return GradientBoostingForm(estimator)
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, algorithms
+from app.algorithms.fast_forms import FastForm
 from app.algorithms.imbalance import WeightedClasses
 from app.algorithms.per_target import Sample
 from app.algorithms.sklearn_estimators import SklearnAlgorithm, labels, weighting
+from app.algorithms.tree_forms import HistGradientBoostingForm
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -28,6 +30,7 @@ class HistGradientBoosting(SklearnAlgorithm):
     summary = "Boosted trees on histograms (scikit-learn)"
     reference = "sklearn.ensemble.HistGradientBoostingRegressor; Ke et al. 2017"
     tasks = frozenset({"regression", "binary", "multiclass"})
+    fast_rows = 8
 
     class Params(WeightedClasses):
         max_iter: int = Field(default=200, ge=1, le=10_000)
@@ -66,6 +69,11 @@ class HistGradientBoosting(SklearnAlgorithm):
             X_val=sample.validation.X,
             y_val=labels(sample.validation, task),
         )
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm:
+        del classifies
+        return HistGradientBoostingForm(estimator)
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

@@ -8,7 +8,9 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
+from app.algorithms.fast_forms import FastForm
 from app.algorithms.imbalance import WeightedClasses
+from app.algorithms.lightgbm_rows import LightGbmForm
 from app.algorithms.per_target import PerTargetAlgorithm, Sample
 
 if TYPE_CHECKING:
@@ -28,6 +30,7 @@ class LightGbm(PerTargetAlgorithm):
     reference = "Ke et al. 2017, NeurIPS; lightgbm.train"
     tasks = frozenset({"regression", "binary", "multiclass"})
     suffix = ".txt"
+    fast_rows = 4
 
     class Params(WeightedClasses):
         n_estimators: int = Field(default=600, ge=1, le=20_000)
@@ -102,6 +105,10 @@ class LightGbm(PerTargetAlgorithm):
     def predict_proba_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
         found = np.asarray(estimator.predict(_rows(X), num_threads=1), dtype=np.float64)
         return np.column_stack([1 - found, found]) if found.ndim == 1 else found
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm:
+        return LightGbmForm(estimator, classifies=classifies)
 
     @staticmethod
     def importances_one(estimator: Any) -> NDArray[np.float64]:

@@ -1,8 +1,10 @@
 """One estimator per target: how algorithms that know one target learn many, with missing labels."""
 
+import logging
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -20,10 +22,13 @@ from app.algorithms.base import (
     Predictions,
 )
 from app.algorithms.cleaning import Cleaning
+from app.algorithms.fast_forms import FastForm, Numbers, Proof, proof_rows
 from app.algorithms.imbalance import row_weights
 from app.algorithms.scaling import Scaling
 from app.core.errors import InvalidInput
 from app.core.plugin import PluginParams
+
+logger = logging.getLogger(__name__)
 
 _MIN_LABELS = 2
 
@@ -56,6 +61,10 @@ class Fitted:
     #: one of them at most: how X is prepared, as learned from this target's training rows
     scaling: Scaling | None = None
     cleaning: Cleaning | None = None
+    #: prepared training rows that a fast form is proved on
+    proof_rows: Matrix | None = None
+    #: the proof of a stored model
+    proof: Proof | None = None
 
     def inputs(self, X: Matrix) -> Matrix:
         prepared = self.scaling or self.cleaning
@@ -73,6 +82,8 @@ class PerTargetAlgorithm(Algorithm):
     scaled: ClassVar[bool] = False
     #: file name ending of a stored estimator
     suffix: ClassVar[str] = ".skops"
+    #: rows up to which the fast form is the quicker one (see decision 11); 0: there is none
+    fast_rows: ClassVar[int] = 0
     uses_weights = True
 
     def __init__(self, params: PluginParams | None = None) -> None:
@@ -106,6 +117,25 @@ class PerTargetAlgorithm(Algorithm):
     def std_one(estimator: Any, X: Matrix) -> NDArray[np.float64] | None:
         """(n,) spread of an ensemble's members; None when the estimator has none."""
         del estimator, X
+        return None
+
+    @classmethod
+    def regress_one(cls, estimator: Any, X: Matrix) -> Numbers:
+        """Numbers of a regressor and their spread."""
+        values = cls.predict_one(estimator, X)
+        return Numbers(values=values.reshape(-1, 1), std=cls.std_one(estimator, X))
+
+    @classmethod
+    def numbers_one(cls, estimator: Any, X: Matrix, *, classifies: bool) -> Numbers:
+        """What a fast form must give too."""
+        if classifies:
+            return Numbers(values=cls.predict_proba_one(estimator, X))
+        return cls.regress_one(estimator, X)
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm | None:
+        """Another form of the estimator, quicker for up to `fast_rows` rows; None without one."""
+        del estimator, classifies
         return None
 
     @staticmethod
@@ -172,7 +202,11 @@ class PerTargetAlgorithm(Algorithm):
                 f"no feature differs among the {len(sample.y)} training rows of {name!r}",
                 remedy="Choose other features, or give more rows.",
             )
-        return replace(prepared, estimator=self.fit_one(sample, task.type, context))
+        return replace(
+            prepared,
+            estimator=self.fit_one(sample, task.type, context),
+            proof_rows=proof_rows(sample.X) if self.fast_rows else None,
+        )
 
     def _held_out(
         self, validation: Examples | None, number: int, prepared: Fitted
@@ -200,8 +234,70 @@ def labelled(examples: Examples, number: int) -> Sample:
     return Sample(X=examples.X[known], y=examples.y[known, number], weights=weights)
 
 
+class Engine:
+    """One target's estimator, and its fast form where that is proved."""
+
+    def __init__(
+        self, algorithm: type[PerTargetAlgorithm], fitted: Fitted, *, classifies: bool
+    ) -> None:
+        self.fitted = fitted
+        self._algorithm = algorithm
+        self._classifies = classifies
+
+    def numbers(self, X: Matrix) -> Numbers:
+        """Of raw X (n, width)."""
+        inputs = self.fitted.inputs(X)
+        few = 0 < len(X) <= self._algorithm.fast_rows
+        form = self._form if few else None
+        if form is not None and inputs.shape[1] == form.width:
+            return form.numbers(inputs)
+        return self._original(inputs)
+
+    @cached_property
+    def proof(self) -> Proof | None:
+        """Stored with the model, or made now; None where there is nothing to prove."""
+        rows = self.fitted.proof_rows
+        if self.fitted.proof is not None or rows is None or self._made is None:
+            return self.fitted.proof
+        return Proof.of(self._made, self._original, rows)
+
+    def ready(self) -> None:
+        """Make the form of a stored model, and hold it to what was stored."""
+        self._form  # noqa: B018 - it is kept
+
+    @cached_property
+    def _form(self) -> FastForm | None:
+        """Only when it is proved, here and now."""
+        proof = self.proof
+        if proof is None or proof.why_not is not None:
+            return None
+        made = self._made
+        if made is None or (
+            self.fitted.proof is not None and not proof.holds(made, self._original)
+        ):
+            return None
+        return made
+
+    @cached_property
+    def _made(self) -> FastForm | None:
+        estimator = self.fitted.estimator
+        if estimator is None:
+            return None
+        try:
+            return self._algorithm.fast_one(estimator, classifies=self._classifies)
+        except (AttributeError, RuntimeError, TypeError, ValueError) as error:
+            # another version of the library, or a kind of tree that has none: the estimator answers
+            logger.warning("%s has no fast form here: %s", self._algorithm.name, error)
+            return None
+
+    def _original(self, inputs: Matrix) -> Numbers:
+        return self._algorithm.numbers_one(
+            self.fitted.estimator, inputs, classifies=self._classifies
+        )
+
+
 class PerTargetModel:
-    """Predicts each target by its estimator."""
+    """Predicts each target by its estimator, a few rows by the estimator's fast form."""
 
     def __init__(
         self,
@@ -213,17 +309,29 @@ class PerTargetModel:
         self._algorithm = algorithm
         self._task = task
         self._fitted = fitted
+        self._engines = [
+            Engine(algorithm, target, classifies=task.is_classification) for target in fitted
+        ]
+
+    @property
+    def algorithm(self) -> type[PerTargetAlgorithm]:
+        return self._algorithm
+
+    @property
+    def fitted(self) -> Sequence[Fitted]:
+        """Of each target."""
+        return self._fitted
 
     def predict(self, X: Matrix) -> Predictions:
         if not self._task.is_classification:
-            values = np.column_stack([self._regress(f, X) for f in self._fitted])
-            spreads = [self._spread(f, X) for f in self._fitted]
-            known = [spread for spread in spreads if spread is not None]
-            std = np.column_stack(known) if len(known) == len(spreads) else None
+            found = [engine.numbers(X) for engine in self._engines]
+            values = np.concatenate([numbers.values for numbers in found], axis=1)
+            known = [numbers.std for numbers in found if numbers.std is not None]
+            std = np.column_stack(known) if len(known) == len(found) else None
             return Predictions(values=values, std=std)
         probabilities = [
-            self._classify(f, X, len(classes))
-            for f, classes in zip(self._fitted, self._task.classes, strict=True)
+            self._classify(engine, X, len(classes))
+            for engine, classes in zip(self._engines, self._task.classes, strict=True)
         ]
         values = np.column_stack([p.argmax(axis=1).astype(np.float64) for p in probabilities])
         return Predictions(values=values, probabilities=probabilities)
@@ -238,12 +346,15 @@ class PerTargetModel:
                 fitted.scaling.save(folder / f"scaling-{number}.safetensors")
             if fitted.cleaning is not None:
                 fitted.cleaning.save(folder / f"cleaning-{number}.safetensors")
+            if (proof := self._engines[number].proof) is not None:
+                proof.save(folder / f"fast-{number}.safetensors")
             targets.append(
                 {
                     "seen": fitted.seen,
                     "constant": fitted.estimator is None,
                     "scaled": fitted.scaling is not None,
                     "cleaned": fitted.cleaning is not None,
+                    "fast": proof is not None,
                 }
             )
         (folder / "targets.json").write_bytes(orjson.dumps(targets))
@@ -255,19 +366,31 @@ class PerTargetModel:
             path = folder / f"target-{number}{algorithm.suffix}"
             scaling = folder / f"scaling-{number}.safetensors"
             cleaning = folder / f"cleaning-{number}.safetensors"
+            fast = folder / f"fast-{number}.safetensors"
             fitted.append(
                 Fitted(
                     estimator=None if entry["constant"] else algorithm.load_one(path),
                     seen=tuple(entry["seen"]),
                     scaling=Scaling.load(scaling) if entry["scaled"] else None,
                     cleaning=Cleaning.load(cleaning) if entry.get("cleaned") else None,
+                    proof=Proof.load(fast) if entry.get("fast") else None,
                 )
             )
-        return cls(algorithm=algorithm, task=task, fitted=fitted)
+        model = cls(algorithm=algorithm, task=task, fitted=fitted)
+        for engine in model._engines:
+            engine.ready()
+        return model
 
     def describe(self) -> dict[str, Any]:
-        """Most important feature columns per target: [[column, share], ...], at most 20."""
-        return {
+        """Most important feature columns per target: [[column, share], ...], at most 20; and per
+        target how its fast form compares with the estimator.
+        """
+        proofs = {
+            target: engine.proof.facts(self._algorithm.fast_rows)
+            for target, engine in zip(self._task.targets, self._engines, strict=True)
+            if engine.proof is not None
+        }
+        return ({"fast_form": proofs} if proofs else {}) | {
             "importances": {
                 target: _top(self._algorithm.importances_one(fitted.estimator), fitted.scaling)
                 for target, fitted in zip(self._task.targets, self._fitted, strict=True)
@@ -284,20 +407,11 @@ class PerTargetModel:
                 found[target] = shares
         return found
 
-    def _regress(self, fitted: Fitted, X: Matrix) -> NDArray[np.float64]:
-        return self._algorithm.predict_one(fitted.estimator, fitted.inputs(X))
-
-    def _spread(self, fitted: Fitted, X: Matrix) -> NDArray[np.float64] | None:
-        return self._algorithm.std_one(fitted.estimator, fitted.inputs(X))
-
-    def _classify(self, fitted: Fitted, X: Matrix, n_classes: int) -> NDArray[np.float64]:
+    def _classify(self, engine: Engine, X: Matrix, n_classes: int) -> NDArray[np.float64]:
         probabilities = np.zeros((len(X), n_classes))
-        seen = list(fitted.seen)
-        if fitted.estimator is None:
-            probabilities[:, seen] = 1.0
-        else:
-            inputs = fitted.inputs(X)
-            probabilities[:, seen] = self._algorithm.predict_proba_one(fitted.estimator, inputs)
+        fitted = engine.fitted
+        constant = fitted.estimator is None
+        probabilities[:, list(fitted.seen)] = 1.0 if constant else engine.numbers(X).values
         return probabilities
 
 

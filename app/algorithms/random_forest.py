@@ -3,12 +3,13 @@
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from pydantic import Field
 
 from app.algorithms.base import FitContext, LearningTask, Matrix, algorithms
+from app.algorithms.fast_forms import FastForm, Numbers
 from app.algorithms.imbalance import ClassWeight, WeightedClasses
 from app.algorithms.sklearn_estimators import SklearnAlgorithm
+from app.algorithms.tree_forms import ForestForm
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -32,6 +33,7 @@ class RandomForest(SklearnAlgorithm):
     summary = "Average of many trees on bootstrap samples"
     reference = "Breiman 2001, Mach. Learn. 45, 5; sklearn.ensemble.RandomForestRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
+    fast_rows = 64
 
     class Params(WeightedClasses):
         n_estimators: int = Field(default=200, ge=1, le=5_000)
@@ -62,8 +64,9 @@ class RandomForest(SklearnAlgorithm):
             values["class_weight"] = class_weight
         return values | {"random_state": context.seed, "n_jobs": context.threads}
 
-    @staticmethod
-    def std_one(estimator: Any, X: Matrix) -> NDArray[np.float64]:
+    @classmethod
+    def regress_one(cls, estimator: Any, X: Matrix) -> Numbers:
+        """Each tree is asked once, for the mean and for the spread."""
         inputs = np.asarray(X, dtype=np.float32)
         total, squares = np.zeros(len(X)), np.zeros(len(X))
         for tree in estimator.estimators_:
@@ -71,7 +74,13 @@ class RandomForest(SklearnAlgorithm):
             total += values
             squares += values**2
         n = len(estimator.estimators_)
-        return np.asarray(np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0.0)))
+        std = np.sqrt(np.maximum(squares / n - (total / n) ** 2, 0.0))
+        return Numbers(values=(total / n)[:, None], std=std)
+
+    @staticmethod
+    def fast_one(estimator: Any, *, classifies: bool) -> FastForm:
+        del classifies
+        return ForestForm(estimator)
 
     @classmethod
     def suggest(cls, trial: "Trial", task: LearningTask) -> dict[str, Any]:

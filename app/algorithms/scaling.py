@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 _ABSURD = 1e4
 _TAIL = 0.005
 #: standard deviations; what is farther away is no better informed
-_LIMIT = 10.0
+LIMIT = 10.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +63,7 @@ class Scaling:
         values = np.where(np.isnan(values), self.median, values)
         values = np.clip(values, self.low, self.high)
         scaled: NDArray[np.float32] = np.clip(
-            (values - self.mean) / self.scale, -_LIMIT, _LIMIT
+            (values - self.mean) / self.scale, -LIMIT, LIMIT
         ).astype(np.float32)
         return scaled
 

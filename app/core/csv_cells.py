@@ -1,6 +1,7 @@
 """Text that is safe in a CSV which somebody opens in a spreadsheet."""
 
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+#: a spreadsheet would run what begins so
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 
 
 def safe_cell(text: str) -> str:
@@ -8,4 +9,4 @@ def safe_cell(text: str) -> str:
 
     SMILES such as `=O` or `-1` would be hit too: the quote is what spreadsheets expect.
     """
-    return f"'{text}" if text.startswith(_FORMULA) else text
+    return f"'{text}" if text.startswith(FORMULA_STARTS) else text

@@ -7,7 +7,9 @@ or Celery.
 """
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Self, TypedDict
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Self, TypedDict
+from uuid import UUID
 
 from app.core.problems import ProblemType, problem_type
 
@@ -135,6 +137,12 @@ class Unauthorized(RetortError):
     code = "unauthorized"
 
 
+class Forbidden(RetortError):
+    """Who asks is known, and may not do this."""
+
+    code = "forbidden"
+
+
 class LeakFound(InvalidInput):
     """The leak audit found what the request refuses, or work was about to cause it."""
 
@@ -147,6 +155,10 @@ class Conflict(RetortError):
 
 class PreconditionFailed(RetortError):
     code = "precondition_failed"
+
+
+class PreconditionRequired(RetortError):
+    code = "precondition_required"
 
 
 class IdempotencyMismatch(RetortError):
@@ -165,6 +177,34 @@ class TooManyJobs(RetortError):
     code = "too_many_jobs"
 
 
+class RateLimited(RetortError):
+    """More requests than the caller's key may send."""
+
+    code = "rate_limited"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UsedUp:
+    """Which quota refused whom."""
+
+    project_id: UUID
+    #: who asked
+    caller: str
+    #: whose quota it is
+    scope: Literal["project", "key"]
+    quota: str
+    limit: float
+    used: float
+
+
+class QuotaExceeded(RetortError):
+    """The project or the key has used what it was given."""
+
+    code = "quota_exceeded"
+    #: for the event of the same name
+    used_up: UsedUp | None = None
+
+
 class TooManyUploads(RetortError):
     code = "too_many_uploads"
 
@@ -181,6 +221,12 @@ class Unavailable(RetortError):
     """A part of the cluster does not answer in time; waiting helps."""
 
     code = "unavailable"
+
+
+class Overloaded(RetortError):
+    """More is waiting than can be answered in time: refused at once, so that others are served."""
+
+    code = "overloaded"
 
 
 # ---- how a job's run ends -----------------------------------------------------------------

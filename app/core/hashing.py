@@ -15,9 +15,14 @@ def canonical_json(value: Any) -> bytes:
     return orjson.dumps(value, option=orjson.OPT_SORT_KEYS | orjson.OPT_SERIALIZE_NUMPY)
 
 
+def sha256_of_json(value: Any) -> str:
+    """Hex SHA-256 of a JSON value: equal values give the same."""
+    return hashlib.sha256(canonical_json(value)).hexdigest()
+
+
 def content_key(value: Mapping[str, Any] | list[Any]) -> str:
     """32 hex digits (128 bits of SHA-256) of a JSON value, for cache keys and file names."""
-    return hashlib.sha256(canonical_json(value)).hexdigest()[:32]
+    return sha256_of_json(value)[:32]
 
 
 def sha256_of_stream(stream: BinaryIO) -> str:

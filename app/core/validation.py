@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel
 
-from app.core.errors import FieldError
+from app.core.errors import FieldError, InvalidInput
 from app.core.names import listed, near, shown
 
 #: a body of a million wrong fields is answered with as many as a person reads
@@ -34,6 +34,24 @@ def field_errors(
             FieldError(pointer=pointer or "/", code=item["type"], detail=_detail(item, parent))
         )
     return found
+
+
+def invalid(
+    subject: str,
+    items: Sequence[Mapping[str, Any]],
+    form: Any,
+    *,
+    prefix: str = "",
+    code: str | None = None,
+) -> InvalidInput:
+    """What to raise: `subject` (`... is not valid`), then each field; others as of field_errors."""
+    found = field_errors(items, form, prefix=prefix)
+    return InvalidInput(
+        f"{subject}: " + "; ".join(f"{one['pointer']}: {one['detail']}" for one in found[:5]),
+        code=code,
+        remedy=" ".join(suggestions(items, form)) or None,
+        errors=found,
+    )
 
 
 def suggestions(items: Iterable[Mapping[str, Any]], form: Any) -> list[str]:

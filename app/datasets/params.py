@@ -13,6 +13,8 @@ ColumnRole = Literal["smiles", "target", "feature", "weight", "id", "split", "ig
 
 #: csv: any separator; each of them plain, gzipped or zipped
 FileFormat = Literal["auto", "csv", "tsv", "excel", "parquet", "smiles", "sdf", "mol2", "jsonl"]
+#: of a column about people: left out, or kept as a hash
+Personal = Literal["drop", "hash"]
 DecimalSign = Literal["auto", "point", "comma"]
 
 
@@ -29,6 +31,14 @@ class ReadParams(RequestModel):
     kind: Literal["auto", "molecule", "table"] = "auto"
     #: overrides of guessed roles, {"column name": role}
     roles: dict[str, ColumnRole] = Field(default_factory=dict, max_length=5_000)
+    #: columns about people, {"column name": drop | hash}: dropped or hashed before anything is
+    #: stored, never learned from
+    personal: dict[str, Personal] = Field(
+        default_factory=dict,
+        max_length=5_000,
+        # workers of the release before do not know it
+        exclude_if=lambda said: not said,
+    )
     #: units of number columns, {"column name": "nM"}; else those that the header names
     units: dict[str, Annotated[str, Field(max_length=50)]] = Field(
         default_factory=dict, max_length=5_000

@@ -1,7 +1,10 @@
 """A raw file cut into Parquet parts, one per chunk: what ingest and batch prediction begin with."""
 
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import accumulate
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -14,7 +17,8 @@ from app.core.errors import InvalidInput
 from app.core.work import ChunkSpec, WorkContext
 from app.datasets.columns import STRUCTURE, Column, DatasetKind, guess_columns, kind_of
 from app.datasets.numbers import Decimal
-from app.datasets.params import ColumnRole, DecimalSign, ReadParams
+from app.datasets.params import ColumnRole, DecimalSign, Personal, ReadParams
+from app.datasets.personal import protect, roles_with
 from app.datasets.readers.table import sampled
 from app.datasets.reading import SourceRow, Table, open_table
 from app.resources import Resources
@@ -29,6 +33,8 @@ _PART_WEIGHT = 64 * 1024 * 1024
 _CELL_WEIGHT = 50
 #: of the whole file; above it, half the parts are kept for cutting by weight
 _HEAVY = 512 * 1024 * 1024
+#: of the whole file; up to it, the rows of the first pass are kept for the second
+_LIGHT = 16 * 1024 * 1024
 #: cells that are turned into a row group at once
 _WRITE_WEIGHT = 16 * 1024 * 1024
 #: a structure longer than that is refused anyway, and shown by its beginning
@@ -49,6 +55,7 @@ class ReadingOptions:
     decimal: DecimalSign = "auto"
     kind: Literal["auto", "molecule", "table"] = "auto"
     roles: dict[str, ColumnRole] = field(default_factory=dict)
+    personal: dict[str, Personal] = field(default_factory=dict)
     units: dict[str, str] = field(default_factory=dict)
     #: else rows are only predicted: a table needs no target
     to_learn: bool = True
@@ -58,8 +65,8 @@ class ReadingOptions:
         return cls(**{name: getattr(params, name) for name in ReadParams.model_fields})
 
     def open(self, resources: Resources, key: str, name: str) -> Table:
-        """The file as a table; see open_table."""
-        return open_table(
+        """The file as a table, its personal columns protected; see open_table."""
+        table = open_table(
             resources.storage,
             key,
             name,
@@ -68,6 +75,8 @@ class ReadingOptions:
             sheet=self.sheet,
             decimal=self.decimal,
         )
+        protect(table, self.personal, self.roles, resources.settings.personal_key)
+        return table
 
 
 class Layout(BaseModel):
@@ -117,25 +126,34 @@ def write_parts(
     *,
     options: ReadingOptions,
     rows_per_part: int | None = None,
+    sizes: Callable[[int], Sequence[int]] | None = None,
 ) -> tuple[list[ChunkSpec], Layout]:
-    """Read the file twice, never holding it: count rows, then write parts of equal size (smaller
-    ones where rows are huge), at most MAX_CHUNKS.
+    """Read the file twice, never holding it unless it is small: count rows, then write parts of
+    equal size, or of the `sizes` that so many rows are to have (smaller ones where rows are huge),
+    at most MAX_CHUNKS.
 
     Each part is a blob `work/<job>/<attempt>/parts/<n>.parquet` with the columns `__row__` (int64),
     `__reason__` (why the row cannot be used) and one string column per column of the file.
     Raises InvalidInput when there is no data row, or no column to work on (guess_columns).
     """
-    layout, weight = _survey(resources, context, file_key, file_name, options)
+    layout, weight, kept = _survey(resources, context, file_key, file_name, options)
     size, most = _part_size(layout.rows, weight, rows_per_part)
+    ends = None
+    if sizes is not None and rows_per_part is None and weight <= _HEAVY:
+        ends = list(accumulate(sizes(layout.rows)))
+        size, most = max(1, layout.rows // len(ends)), _heaviest(weight, len(ends))
     layout = layout.model_copy(update={"rows_per_part": size})
     specs: list[ChunkSpec] = []
     names = [column["name"] for column in layout.columns]
-    with options.open(resources, file_key, file_name) as table:
-        rows = _Rows(table.rows)
+    with ExitStack() as stack:
+        if kept is None:
+            table = stack.enter_context(options.open(resources, file_key, file_name))
+        rows = _Rows(table.rows if kept is None else iter(kept))
         while rows.left():
             context.raise_if_cancelled()
             key = keys.work(context.job_id, context.attempt, f"parts/{len(specs):05d}.parquet")
-            written = _write_part(resources.storage, key, rows.part(size, most), names)
+            part = rows.part(size if ends is None else _up_to(ends, rows.given), most)
+            written = _write_part(resources.storage, key, part, names)
             specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=written))
             context.progress(rows.given, layout.rows, stage="read", message="cutting into parts")
     layout.save(resources.storage, context.job_id, context.attempt)
@@ -153,14 +171,20 @@ def read_part(storage: Storage, spec: ChunkSpec) -> list[dict[str, Any]]:
 
 def _survey(
     resources: Resources, context: WorkContext, key: str, name: str, options: ReadingOptions
-) -> tuple[Layout, int]:
-    """First pass: columns from the first rows, the number of rows, and what they weigh."""
+) -> tuple[Layout, int, list[SourceRow] | None]:
+    """First pass: columns from the first rows, the number of rows, and what they weigh; the rows
+    themselves where they are light.
+    """
     with options.open(resources, key, name) as table:
         _, rows, columns = first_look(table, options)
         count = weight = 0
+        kept: list[SourceRow] | None = []
         for row in rows:
             count = row.row
             weight += _weight(row)
+            if kept is not None:
+                kept.append(row)
+                kept = kept if weight <= _LIGHT else None
             if count % 100_000 == 0:
                 context.raise_if_cancelled()
         layout = Layout(
@@ -175,7 +199,7 @@ def _survey(
             rows_per_part=0,
             notes=[*table.notes, *notes_on(columns)],
         )
-        return layout, weight
+        return layout, weight, kept
 
 
 def first_look(
@@ -195,7 +219,7 @@ def first_look(
     columns = guess_columns(
         table.columns,
         [row.cells for row in sample],
-        options.roles,
+        roles_with(options.personal, options.roles),
         kind=options.kind,
         decimal=table.decimal,
         units=options.units,
@@ -224,9 +248,19 @@ def _part_size(count: int, weight: int, asked: int | None) -> tuple[int, int]:
     """(rows, weight) at which a part ends, so that there are at most MAX_CHUNKS."""
     by_rows = MAX_CHUNKS // 2 if weight > _HEAVY else MAX_CHUNKS
     size = max(asked or _MIN_ROWS_PER_PART, -(-count // by_rows))
-    spare = MAX_CHUNKS - -(-count // size)
-    # each part cut by weight is heavier than `most`, so there are fewer than weight / most
-    return size, max(_PART_WEIGHT, -(-weight // spare)) if spare else weight + 1
+    return size, _heaviest(weight, -(-count // size))
+
+
+def _heaviest(weight: int, parts: int) -> int:
+    """What a part may weigh, where so many are cut by rows."""
+    spare = MAX_CHUNKS - parts
+    # each part cut by weight is heavier than that, so there are fewer than weight / most
+    return max(_PART_WEIGHT, -(-weight // spare)) if spare > 0 else weight + 1
+
+
+def _up_to(ends: Sequence[int], given: int) -> int:
+    """Rows until the next end; a part that was cut by weight is followed by its rest."""
+    return ends[bisect_right(ends, given)] - given
 
 
 class _Rows:

@@ -23,3 +23,7 @@ class EvaluationRow(Identified, Base):
     metrics: Mapped[Json]
     #: {target: {"confusion_matrix", "classification_report", ...}}, feature_importance, counts
     details: Mapped[Json] = mapped_column(default=dict, server_default=text("'{}'::jsonb"))
+    #: blob of each row's label and prediction, which the gate of an alias pairs; null: of an
+    #: earlier release
+    rows_key: Mapped[str | None]
+    rows_sha256: Mapped[str | None]

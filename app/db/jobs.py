@@ -221,3 +221,17 @@ class IdempotencyKeyRow(Base):
     resource_id: Mapped[UUID]
     created_at: Mapped[datetime] = mapped_column(server_default=text("now()"))
     expires_at: Mapped[datetime] = mapped_column(server_default=text("now() + interval '7 days'"))
+
+
+class JobTraceRow(Base):
+    """Of jobs that are traced. A table of its own: one more column in `jobs` would end what workers
+    of the release before have prepared (`RETURNING *`).
+    """
+
+    __tablename__ = "job_traces"
+
+    job_id: Mapped[UUID] = mapped_column(
+        ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True
+    )
+    #: W3C trace context of the submission
+    traceparent: Mapped[str]

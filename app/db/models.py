@@ -23,13 +23,20 @@ class ModelVersionRow(Identified, Base):
     __table_args__ = (
         UniqueConstraint("project_id", "name", "number"),
         UniqueConstraint("project_id", "id"),
+        UniqueConstraint("project_id", "name", "semver"),
         CheckConstraint("state IN ('candidate', 'archived')", name="state"),
         Index("ix_models_newest", "project_id", desc("id")),
+        Index("ix_models_labels", "labels", postgresql_using="gin"),
     )
 
     name: Mapped[str]
     number: Mapped[int]
     state: Mapped[str] = mapped_column(default="candidate", server_default=text("'candidate'"))
+    archived_at: Mapped[datetime | None]
+    archived_by: Mapped[str | None]
+    description: Mapped[str] = mapped_column(default="", server_default=text("''"))
+    #: a semantic version that a person gave it, e.g. 1.2.0
+    semver: Mapped[str | None]
     #: regression | binary | multiclass
     task: Mapped[str]
     algorithm: Mapped[str]
@@ -40,7 +47,8 @@ class ModelVersionRow(Identified, Base):
     targets: Mapped[list[Json]]
     #: {"test": {target: {metric: {"value", "ci_low", "ci_high"}}}, "baseline": ..., "mean": ...}
     metrics: Mapped[Json]
-    dataset_id: Mapped[UUID] = mapped_column(ForeignKey("datasets.id"), index=True)
+    #: null: it was imported
+    dataset_id: Mapped[UUID | None] = mapped_column(ForeignKey("datasets.id"), index=True)
     split_id: Mapped[UUID | None] = mapped_column(ForeignKey("splits.id"), index=True)
     job_id: Mapped[UUID | None] = mapped_column(
         ForeignKey("jobs.id", ondelete="SET NULL"), index=True
@@ -50,6 +58,8 @@ class ModelVersionRow(Identified, Base):
     #: blob key of manifest.json, written last; its hash covers the hashes of all other files
     manifest_key: Mapped[str]
     sha256: Mapped[str]
+    #: {"name", "number", "sha256", "file_id", "dataset"} of the bundle; null: it was trained here
+    imported_from: Mapped[Json | None]
     mlflow_run_id: Mapped[str | None] = mapped_column(index=True)
     #: when it reached MLflow (null: not yet; the control queue tries again)
     tracked_at: Mapped[datetime | None]

@@ -13,10 +13,10 @@ from app.datasets.cells import read_value
 from app.datasets.columns import Column
 from app.datasets.records import Dataset
 from app.features.cells import Value, cell_arrays
-from app.features.fingerprints import dataset_fingerprints
-from app.features.matrix import dataset_matrix
+from app.features.matrix import dataset_fingerprints, dataset_matrix
 from app.models.bundle import ModelBundle
 from app.resources import Resources
+from app.splitters.base import Indices
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,6 +58,16 @@ def dataset_inputs(
         else X
     )
     return Inputs(X=X, keys=keys, errors=errors)
+
+
+def row_values(bundle: ModelBundle, dataset: Dataset, rows: Indices) -> list[dict[str, Value]]:
+    """Of each of these rows the columns that the model learned from, by their names."""
+    known = {column["name"]: column for column in dataset.columns}
+    columns = {
+        column["name"]: _values(dataset, column, known[column["name"]], {})
+        for column in bundle.manifest.columns
+    }
+    return [{name: values[row] for name, values in columns.items()} for row in rows]
 
 
 def _values(

@@ -1,7 +1,9 @@
 """evaluate: a model measured on labelled rows, the figures kept beside it."""
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
@@ -21,19 +23,37 @@ from app.db.models import ModelVersionRow
 from app.evaluation.importance import feature_importance
 from app.evaluation.inputs import Inputs, dataset_inputs
 from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels
+from app.evaluation.latency import one_row_latency
 from app.evaluation.params import EvaluateParams
 from app.models.bundle import ModelBundle
+from app.registry.evaluated_rows import rows_as_bytes
 from app.resources import Resources
 from app.splitters.base import Indices, Split
+from app.storage import keys
 from app.training.assessing import assessment_figures
 from app.training.evaluating import evaluate_baseline, evaluate_targets, mean_over_targets
 from app.training.reports import target_reports
 from app.training.splitting import read_split
+from app.uncertainty.references import ReferenceRows
 
 _STAGES = ("load", "featurize", "predict", "evaluate")
 #: rows per prediction: how late a cancel is noticed
 _STEP = 2_000
 _SHOWN_ROWS = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class Training:
+    """What a model was trained on here."""
+
+    dataset: Dataset
+    labels: KnownLabels
+    split: Split
+
+    def y(self, parts: Sequence[str]) -> NDArray[np.float64]:
+        rows = {"train": self.split.train, "validation": self.split.validation}
+        y: NDArray[np.float64] = self.labels.y[np.concatenate([rows[part] for part in parts])]
+        return y
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,14 +64,18 @@ class Subject:
     bundle: ModelBundle
     dataset: Dataset
     labels: KnownLabels
-    #: the model's own data set, labels and split
-    own: Dataset
-    own_labels: KnownLabels
-    split: Split
+    #: the model's own data set, labels and split; None of a model that was imported
+    training: Training | None
 
     @property
     def on_own_data(self) -> bool:
-        return self.own.id == self.dataset.id
+        return self.training is not None and self.training.dataset.id == self.dataset.id
+
+    def learned_y(self) -> NDArray[np.float64]:
+        """(r, targets) of the rows that it was fitted on: what a baseline knows."""
+        if self.training is not None:
+            return self.training.y(self.bundle.manifest.learned)
+        return _remembered(self.bundle).y
 
 
 def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> Outcome:
@@ -72,8 +96,15 @@ def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> O
     predictions = _predict(context, subject.bundle, inputs.X, used)
     _tell(context, "evaluate", "")
     facts = _figures(context, params, subject, inputs, used, predictions)
+    facts["latency_ms"] = one_row_latency(subject.bundle, subject.dataset, used)
+    evaluation_id = new_id()
+    stored = rows_as_bytes(
+        subject.bundle.manifest.learning_task, used, subject.labels.y[used], predictions
+    )
+    rows_key = keys.evaluation(evaluation_id, "rows.parquet")
+    resources.storage.write(rows_key, stored)
     facts |= {
-        "evaluation_id": str(new_id()),
+        "evaluation_id": str(evaluation_id),
         "model_id": str(subject.model.id),
         "model_ref": f"{subject.model.name}:{subject.model.number}",
         "dataset_id": str(subject.dataset.id),
@@ -84,7 +115,7 @@ def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> O
     }
 
     def commit(session: Session) -> None:
-        _record(session, context, facts)
+        _record(session, context, facts, rows_key, sha256(stored).hexdigest())
         if part == "test":
             # each look at the test rows is counted, whoever looks (F-13)
             uses = SplitRow.test_uses + 1
@@ -94,52 +125,64 @@ def run(resources: Resources, context: WorkContext, params: EvaluateParams) -> O
     return Outcome(result=facts, counts=counts, commit=commit)
 
 
-def _load(resources: Resources, params: EvaluateParams) -> tuple[Subject, UUID]:
+def _load(resources: Resources, params: EvaluateParams) -> tuple[Subject, UUID | None]:
     with resources.database.session() as session:
         model = session.get(ModelVersionRow, params.model_id)
         split = session.get(SplitRow, model.split_id) if model and model.split_id else None
     if model is None:
         raise NotFound(f"there is no model {params.model_id}")
-    if split is None:
-        raise InvalidInput(f"the model {model.name}:{model.number} has no stored split")
     bundle = ModelBundle.load(resources.storage, model.manifest_key, expected_sha256=model.sha256)
-    task = bundle.manifest.learning_task
-    own = load_dataset(resources, model.dataset_id)
-    other = params.dataset_id is not None and params.dataset_id != model.dataset_id
-    dataset = load_dataset(resources, params.dataset_id) if other and params.dataset_id else own
+    training = _training(resources, model, bundle, split)
+    own = None if training is None else training.dataset
+    if own is not None and params.dataset_id in (None, own.id):
+        dataset = own
+    elif params.dataset_id is not None:
+        dataset = load_dataset(resources, params.dataset_id)
+    else:
+        raise InvalidInput(
+            f"the model {model.name}:{model.number} was imported, so it has no data set here",
+            remedy="Name a data set with measured values as `dataset`.",
+        )
     subject = Subject(
         model=model,
         bundle=bundle,
         dataset=dataset,
-        labels=known_labels(dataset, task, params.targets),
-        own=own,
-        own_labels=known_labels(own, task),
+        labels=known_labels(dataset, bundle.manifest.learning_task, params.targets),
+        training=training,
+    )
+    return subject, None if split is None else split.id
+
+
+def _training(
+    resources: Resources, model: ModelVersionRow, bundle: ModelBundle, split: SplitRow | None
+) -> Training | None:
+    """None of a model that was imported."""
+    if model.dataset_id is None:
+        return None
+    if split is None:
+        raise InvalidInput(f"the model {model.name}:{model.number} has no stored split")
+    dataset = load_dataset(resources, model.dataset_id)
+    return Training(
+        dataset=dataset,
+        labels=known_labels(dataset, bundle.manifest.learning_task),
         split=read_split(resources.storage.read(split.storage_key)),
     )
-    return subject, split.id
 
 
 def _rows(subject: Subject, part: str) -> Indices:
     if part == "all":
         return np.arange(subject.dataset.table.num_rows)
-    if not subject.on_own_data:
+    if subject.training is None or not subject.on_own_data:
         raise InvalidInput(
             f"{subject.dataset.ref} is not the data set whose split made this model",
             remedy='Set "part": "all" for another data set.',
         )
-    return subject.split.test
+    return subject.training.split.test
 
 
 def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) -> int:
     """How many of the rows the model was fitted or calibrated on; said plainly when some were."""
-    split = subject.split
-    learned = np.concatenate([split.train, split.validation])
-    if subject.on_own_data:
-        seen = len(np.intersect1d(used, learned))
-    else:
-        own, other = _identities(subject, subject.own), _identities(subject, subject.dataset)
-        known = {own[row] for row in learned}
-        seen = sum(other[row] in known for row in used)
+    seen = _seen_rows(subject, used)
     if seen:
         context.warn(
             "training_rows_evaluated",
@@ -147,6 +190,28 @@ def _warn_of_seen_rows(context: WorkContext, subject: Subject, used: Indices) ->
             "figures flatter it. Its test rows say more.",
         )
     return seen
+
+
+def _seen_rows(subject: Subject, used: Indices) -> int:
+    if subject.training is None:
+        # a bundle remembers molecules, of a table's rows only what was made of them
+        known = set(_remembered(subject.bundle).smiles)
+        return sum(subject.dataset.smiles[row] in known for row in used) if known else 0
+    split = subject.training.split
+    learned = np.concatenate([split.train, split.validation])
+    if subject.on_own_data:
+        return len(np.intersect1d(used, learned))
+    own = _identities(subject, subject.training.dataset)
+    other = _identities(subject, subject.dataset)
+    seen = {own[row] for row in learned}
+    return sum(other[row] in seen for row in used)
+
+
+def _remembered(bundle: ModelBundle) -> ReferenceRows:
+    """The training rows that a model holds. Raises InvalidInput for one of an early version."""
+    if bundle.assessor is None:
+        raise InvalidInput("the model remembers no training row to compare with")
+    return bundle.assessor.references
 
 
 def _identities(subject: Subject, dataset: Dataset) -> list[Any]:
@@ -186,12 +251,10 @@ def _figures(
 ) -> dict[str, Any]:
     task, y = subject.bundle.manifest.learning_task, subject.labels.y[used]
     X, bundle = inputs.X[used], subject.bundle
-    parts = {"train": subject.split.train, "validation": subject.split.validation}
-    learned = np.concatenate([parts[name] for name in bundle.manifest.learned])
     options = {"n_bootstrap": params.bootstrap, "seed": params.seed}
     metrics = evaluate_targets(task, y, predictions, **options)
     context.raise_if_cancelled()
-    baseline = evaluate_baseline(task, subject.own_labels.y[learned], y, **options)
+    baseline = evaluate_baseline(task, subject.learned_y(), y, **options)
     context.raise_if_cancelled()
     assessment = bundle.assess(X, inputs.keys[used], predictions)
     trust: dict[str, Any] = {"uncertainty": {}, "domain": {}}
@@ -227,7 +290,9 @@ def _account(
     }
 
 
-def _record(session: Session, context: WorkContext, facts: dict[str, Any]) -> None:
+def _record(
+    session: Session, context: WorkContext, facts: dict[str, Any], rows_key: str, rows_sha256: str
+) -> None:
     kept = (
         "baseline",
         "mean",
@@ -237,6 +302,7 @@ def _record(session: Session, context: WorkContext, facts: dict[str, Any]) -> No
         "uncertainty",
         "domain",
         "rows",
+        "latency_ms",
     )
     session.add(
         EvaluationRow(
@@ -248,6 +314,8 @@ def _record(session: Session, context: WorkContext, facts: dict[str, Any]) -> No
             part=facts["part"],
             metrics=facts["metrics"],
             details={name: facts[name] for name in kept},
+            rows_key=rows_key,
+            rows_sha256=rows_sha256,
         )
     )
 

@@ -49,11 +49,11 @@ class FeatureSet:
         """Of the molecules' features."""
         return [column for featurizer in self.featurizers for column in featurizer.columns()]
 
-    @property
+    @cached_property
     def width(self) -> int:
-        return len(self.columns)
+        return sum(featurizer.width for featurizer in self.featurizers)
 
-    @property
+    @cached_property
     def dtype(self) -> type[np.generic]:
         """That of all featurizers when they agree, else float32."""
         kinds = {featurizer.dtype for featurizer in self.featurizers}
@@ -154,6 +154,8 @@ def featurize_smiles(
 ) -> Features:
     """Features of standardized SMILES (n, width); `mols` are their molecules, when at hand."""
     molecules = _Molecules(smiles, mols)
+    if len(feature_set.featurizers) == 1:
+        return _featurize(feature_set.featurizers[0], smiles, cache, molecules)
     matrix = np.empty((len(smiles), feature_set.width), dtype=feature_set.dtype)
     errors: dict[int, str] = {}
     column = 0

@@ -1,31 +1,46 @@
 """By what two molecules are called similar: Morgan bits, radius 2, 2048 bits (ECFP4)."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
-from uuid import UUID
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.core.requests import PluginSpec
-from app.core.work import WorkContext
 from app.features.compute import FeatureSet, featurize_smiles
-from app.features.matrix import dataset_matrix
-from app.resources import Resources
 
 if TYPE_CHECKING:
     from rdkit.Chem import Mol
 
-_SPEC = PluginSpec(name="morgan_bits", params={"radius": 2, "fp_size": 2048})
+WIDTH = 2048
+_SPEC = PluginSpec(name="morgan_bits", params={"radius": 2, "fp_size": WIDTH})
+#: features that hold these bits: a count is of the very environments that set the bit
+_HOLDING = ("morgan_bits", "morgan_counts")
 
 
-def dataset_fingerprints(
-    resources: Resources, context: WorkContext, dataset_id: UUID, smiles: Sequence[str]
-) -> NDArray[np.uint8]:
-    """(rows, 2048) of a stored data set."""
-    return dataset_matrix(resources, context, dataset_id, smiles, FeatureSet([_SPEC])).matrix
+def fingerprints_key() -> str:
+    """Another one where fingerprints are computed differently."""
+    return fingerprint_set().key
 
 
 def fingerprints(smiles: Sequence[str], mols: "Sequence[Mol]") -> NDArray[np.uint8]:
     """(n, 2048) of standardized SMILES and their molecules."""
-    return featurize_smiles(FeatureSet([_SPEC]), smiles, None, mols).matrix
+    return featurize_smiles(fingerprint_set(), smiles, None, mols).matrix
+
+
+def held_fingerprints(feature_set: FeatureSet, matrix: NDArray[Any]) -> NDArray[np.uint8] | None:
+    """(n, 2048) from the molecules' features (n, width) when these hold them; None when not."""
+    column = 0
+    wanted = fingerprint_set().featurizers[0].params.model_dump()
+    for featurizer in feature_set.featurizers:
+        if featurizer.name in _HOLDING and featurizer.params.model_dump() == wanted:
+            held = matrix[:, column : column + featurizer.width]
+            return held if held.dtype == np.uint8 else (held > 0).astype(np.uint8)
+        column += featurizer.width
+    return None
+
+
+@lru_cache(maxsize=1)
+def fingerprint_set() -> FeatureSet:
+    return FeatureSet([_SPEC])

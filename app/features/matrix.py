@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from app.core.hashing import content_key
 from app.core.work import WorkContext
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.features.fingerprints import fingerprint_set
 from app.featurizers.base import AnyFeaturizer, Features, Featurizer
 from app.resources import Resources
 from app.storage import Storage, keys
@@ -141,3 +142,10 @@ def _compute(
         parts.append(part.matrix)
         errors |= {start + row: why for row, why in part.errors.items()}
     return Features(matrix=np.concatenate(parts), errors=errors)
+
+
+def dataset_fingerprints(
+    resources: Resources, context: WorkContext, dataset_id: UUID, smiles: Sequence[str]
+) -> NDArray[np.uint8]:
+    """(rows, 2048) of a stored data set; see app/features/fingerprints.py."""
+    return dataset_matrix(resources, context, dataset_id, smiles, fingerprint_set()).matrix

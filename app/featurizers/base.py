@@ -3,6 +3,7 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
 
 import numpy as np
@@ -60,7 +61,7 @@ class Featurizer(AnyFeaturizer):
     def featurize_one(self, mol: "Mol") -> NDArray[Any]:
         """(width,) numbers of one sanitized molecule; may raise ValueError with the reason."""
 
-    @property
+    @cached_property
     def width(self) -> int:
         return len(self.columns())
 

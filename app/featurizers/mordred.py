@@ -1,12 +1,12 @@
 """Mordred's 2-D descriptors: 1,613 numbers of graph theory, charges and counts."""
 
 from functools import cached_property
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.core.packages import find_spec
 from app.featurizers.base import Featurizer, featurizers
 from app.featurizers.float32 import to_float32
 

@@ -9,11 +9,13 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import NotFound, PayloadTooLarge, TooManyUploads
 from app.core.settings import Settings
+from app.db.database import cursor_of
 from app.db.files import FileRow
 from app.db.uploads import UploadRow
 from app.files.layout import part_bytes_for
 from app.files.names import safe_name
 from app.files.uploaded import empty_file, find_uploaded
+from app.quotas.checking import check_stored_bytes
 from app.resources import Resources
 from app.storage import keys
 
@@ -43,7 +45,7 @@ class Begun:
 
 
 def begin_upload(resources: Resources, new: NewUpload) -> Begun:
-    """Raises InvalidInput (empty), PayloadTooLarge, TooManyUploads.
+    """Raises InvalidInput (empty), PayloadTooLarge, TooManyUploads, QuotaExceeded.
 
     A file of the project with this content ends it at once; an upload that the same caller began
     with the same name, size and hash goes on where it stopped.
@@ -63,6 +65,7 @@ def begin_upload(resources: Resources, new: NewUpload) -> Begun:
         if known is not None:
             return Begun(upload=known)
         _check_room(session, new.project_id, resources.settings)
+        check_stored_bytes(cursor_of(session), new.project_id, new.created_by, new.size)
         return Begun(upload=_insert(session, new, resources.settings), fresh=True)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from app.datasets.columns import BLANK, STRUCTURE, Column, kind_of
 from app.datasets.params import ReadParams
 from app.datasets.parts import ReadingOptions, first_look, notes_on, title_of
+from app.datasets.personal import suspicions
 from app.datasets.reading import SourceRow, Table
 from app.resources import Resources
 
@@ -25,6 +26,8 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
     options = ReadingOptions.of(ReadParams.model_validate(payload["options"]))
     with options.open(resources, payload["key"], payload["name"]) as table:
         sample, _, columns = first_look(table, options)
+    unsaid = [name for name in table.columns if name not in options.personal]
+    personal = suspicions(unsaid, sample)
     return {
         "format": table.format,
         "kind": kind_of(columns),
@@ -32,7 +35,7 @@ def preview(resources: Resources, payload: dict[str, Any]) -> dict[str, Any]:
         "separator": table.separator,
         "decimal": table.decimal,
         "columns": [_shown(column, sample) for column in columns[:_MAX_COLUMNS]],
-        "notes": [*table.notes, *notes_on(columns), *_notes(table, sample, columns)],
+        "notes": [*table.notes, *notes_on(columns), *_notes(table, sample, columns), *personal],
         "rows_sampled": len(sample),
     }
 

@@ -25,6 +25,7 @@ def build_report(
     *,
     storage: Storage,
     said: Mapping[str, str],
+    personal: Mapping[str, str],
     layout: Layout,
     counts: dict[str, int],
     refused: Tally,
@@ -53,6 +54,8 @@ def build_report(
         "kind": layout.kind,
         "format": layout.format,
         "notes": layout.notes,
+        # what was done with columns about people; their names only
+        **({"personal": dict(personal)} if personal else {}),
         "columns": layout.columns[:_MAX_COLUMNS],
         "reasons": dict(refused.reasons.most_common(_SHOWN)),
         "refused": refused.named(),

@@ -29,6 +29,7 @@ from app.datasets.parts import (
     structure_of,
     write_parts,
 )
+from app.datasets.personal import keep_sealed
 from app.datasets.replicates import FILE as REPLICATES
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
@@ -49,6 +50,8 @@ def plan(resources: Resources, context: WorkContext, params: IngestParams) -> Fa
         file = session.get(FileRow, params.file_id)
     if file is None:
         raise NotFound(f"there is no file {params.file_id}")
+    if params.personal:
+        keep_sealed(resources.storage, file.storage_key)
     specs, layout = write_parts(
         resources,
         context,
@@ -124,6 +127,7 @@ def finalize(
     report = build_report(
         storage=storage,
         said=params.roles,
+        personal=params.personal,
         layout=layout,
         counts=counts,
         refused=refused,

@@ -17,7 +17,10 @@ from app.storage.base import Storage
 
 #: whatever could still become visible is younger
 KEEP_SECONDS = 86_400.0
-_TOPS = ("uploads/", "parts/", "datasets/", "models/", "predictions/", "comparisons/")
+_TOPS = (
+    *("uploads/", "parts/", "datasets/", "models/", "predictions/", "comparisons/", "exports/"),
+    "evaluations/",
+)
 
 
 def missing_blobs(db: Database, storage: Storage) -> list[Violation]:
@@ -67,7 +70,8 @@ def remove_unseen(db: Database, storage: Storage, *, older_than: float = KEEP_SE
 def _folder(key: str) -> str:
     """What becomes visible as one: a model, an attempt of a job, an upload."""
     parts = key.split("/")
-    depths = {"models": 2, "datasets": 3, "predictions": 3, "comparisons": 3}
+    depths = dict.fromkeys(("datasets", "predictions", "comparisons", "exports"), 3)
+    depths |= {"models": 2, "evaluations": 2}
     depth = depths.get(parts[0], len(parts))
     return "/".join(parts[:depth])
 
@@ -81,6 +85,8 @@ def _named_keys(db: Database) -> Iterator[tuple[str, str, str]]:
             " WHERE manifest_key IS NOT NULL"
             " UNION ALL SELECT 'models', id, manifest_key FROM models"
             " UNION ALL SELECT 'splits', id, storage_key FROM splits"
+            " UNION ALL SELECT 'evaluations', id, rows_key FROM evaluations"
+            " WHERE rows_key IS NOT NULL"
             " UNION ALL SELECT 'uploads', id, 'parts/' || id || '/' || number || '-'"
             " || (part->>'blob') FROM uploads, jsonb_each(parts) AS p(number, part)"
             " WHERE state = 'open'"

@@ -123,10 +123,10 @@ RULES_OF_RECORDS: tuple[Rule, ...] = (
     ),
     Rule(
         name="models",
-        promise="a training that succeeded made one model; any other job made none",
+        promise="a training or import that succeeded made one model; any other job made none",
         query="SELECT j.id, j.kind || ' ' || j.state || ' with ' || count(m.*) || ' models'"
         " AS detail FROM jobs j LEFT JOIN models m ON m.job_id = j.id"
-        " WHERE j.kind IN ('train', 'optimize') GROUP BY j.id"
+        " WHERE j.kind IN ('train', 'optimize', 'import_model') GROUP BY j.id"
         " HAVING count(m.*) <> (j.state = 'succeeded' AND j.result ? 'model_id')::int",
     ),
     Rule(

@@ -39,21 +39,28 @@ WHERE c.job_id = %(job_id)s AND c.chunk = %(chunk)s AND c.state = 'queued'
   AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
   AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
 RETURNING c.job_id, c.chunk, c.source, c.start_row, c.stop_row, c.attempt, c.claim_token,
-          j.project_id, j.kind, j.params, j.attempt AS job_attempt, coalesce((
+          j.project_id, j.kind, j.params, j.correlation_id,
+          j.attempt AS job_attempt, coalesce((
               SELECT max(p.planned_in) FROM job_chunks p WHERE p.job_id = c.job_id
           ), j.attempt) AS planned_in
 """
 
+# of a job that a person retried, what was done before does not count as its speed
 _PROGRESS: LiteralString = """
 UPDATE jobs SET progress = progress || (
     SELECT jsonb_build_object(
         'done', done, 'total', total, 'percent', round(100.0 * done / greatest(total, 1), 1),
-        'per_second', round((done / greatest(
-            extract(epoch FROM now() - jobs.fanned_out_at), 0.001))::numeric, 2))
-    FROM (SELECT coalesce(sum(stop_row - start_row) FILTER (
-              WHERE state IN ('succeeded', 'failed')), 0) AS done,
-          coalesce(sum(stop_row - start_row) FILTER (WHERE state <> 'split'), 0) AS total
-          FROM job_chunks WHERE job_id = %(job_id)s) AS sums)
+        'per_second', round(rate::numeric, 2),
+        'remaining_seconds', CASE WHEN rate > 0 THEN round(((total - done) / rate)::numeric, 1) END)
+    FROM (SELECT done, total, newly / greatest(
+              extract(epoch FROM clock_timestamp() - jobs.fanned_out_at), 0.001) AS rate
+          FROM (SELECT coalesce(sum(stop_row - start_row) FILTER (
+                    WHERE state IN ('succeeded', 'failed')), 0) AS done,
+                coalesce(sum(stop_row - start_row) FILTER (
+                    WHERE state IN ('succeeded', 'failed')
+                    AND finished_at >= jobs.fanned_out_at), 0) AS newly,
+                coalesce(sum(stop_row - start_row) FILTER (WHERE state <> 'split'), 0) AS total
+                FROM job_chunks WHERE job_id = %(job_id)s) AS sums) AS figures)
 WHERE id = %(job_id)s AND state = 'running'
 """
 

@@ -9,11 +9,12 @@ on for a bounded way, and the page may hold fewer jobs than asked for, or none, 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import product
 from typing import Any, LiteralString
 from uuid import UUID
 
+from app.core.ids import first_id
 from app.db.database import Cursor, Database
 from app.jobs.filters import JobFilter
 from app.jobs.model import Job
@@ -228,13 +229,7 @@ def _id_range(filters: JobFilter) -> tuple[UUID, UUID]:
     """[first, last) of the ids that jobs created in that time can have."""
     first, last = UUID(int=0), UUID(int=(1 << 128) - 1)
     if filters.created_after is not None:
-        first = _first_id(filters.created_after, -_CLOCKS_DIFFER)
+        first = first_id(filters.created_after, -_CLOCKS_DIFFER)
     if filters.created_before is not None:
-        last = _first_id(filters.created_before, _CLOCKS_DIFFER)
+        last = first_id(filters.created_before, _CLOCKS_DIFFER)
     return first, last
-
-
-def _first_id(moment: datetime, later: timedelta) -> UUID:
-    """Below every UUIDv7 of that millisecond and later."""
-    milliseconds = int((moment.timestamp() + later.total_seconds()) * 1000)
-    return UUID(int=min(max(milliseconds, 0), (1 << 48) - 1) << 80)

@@ -89,6 +89,7 @@ class Chunk:
     planned_in: int
     attempt: int
     claim_token: UUID
+    correlation_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

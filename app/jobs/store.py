@@ -1,6 +1,6 @@
 """Reading jobs: one by id, lists by keyset, events, attempts, chunks."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -28,8 +28,12 @@ def fetch_job(cursor: Cursor, project_id: UUID, job_id: UUID, *, lock: bool = Fa
     cursor.execute(query, {"id": job_id, "project_id": project_id})
     row = cursor.fetchone()
     if row is None:
-        raise NotFound(f"there is no job {job_id}")
+        raise no_such_job(job_id)
     return Job.from_row(row)
+
+
+def no_such_job(job_id: UUID) -> NotFound:
+    return NotFound(f"there is no job {job_id}")
 
 
 def fetch_jobs_of(cursor: Cursor, project_id: UUID, correlation_id: str) -> list[Job]:
@@ -48,7 +52,7 @@ def get_job(db: Database, project_id: UUID, job_id: UUID) -> Job:
         return fetch_job(cursor, project_id, job_id)
 
 
-def fetch_jobs(cursor: Cursor, ids: Sequence[UUID]) -> list[Job]:
+def fetch_jobs(cursor: Cursor, ids: Collection[UUID]) -> list[Job]:
     """Newest first; those that are gone are left out."""
     cursor.execute(
         f"SELECT {JOB_COLUMNS}, {_NEEDS} FROM jobs WHERE id = ANY(%s) ORDER BY id DESC",
@@ -112,13 +116,18 @@ def list_chunks(db: Database, job_id: UUID) -> list[dict[str, Any]]:
 
 
 def queue_figures(db: Database) -> list[dict[str, Any]]:
-    """Per queue: how many wait, how many run, and how long the oldest has waited (seconds)."""
+    """Per queue: its jobs that have not ended, by state, and the age of the oldest queued one
+    (seconds).
+    """
     with db.cursor() as cursor:
         cursor.execute(
-            "SELECT queue, count(*) FILTER (WHERE state = 'queued') AS queued,"
+            "SELECT queue, count(*) FILTER (WHERE state = 'waiting') AS waiting,"
+            " count(*) FILTER (WHERE state = 'queued') AS queued,"
+            " count(*) FILTER (WHERE state = 'retrying') AS retrying,"
             " count(*) FILTER (WHERE state = 'running') AS running,"
             " coalesce(extract(epoch FROM now() - min(created_at)"
             "   FILTER (WHERE state = 'queued')), 0)::float AS oldest_seconds"
-            " FROM jobs WHERE state IN ('queued', 'running') GROUP BY queue ORDER BY queue"
+            " FROM jobs WHERE state IN ('waiting', 'queued', 'running', 'retrying')"
+            " GROUP BY queue ORDER BY queue"
         )
         return cursor.fetchall()

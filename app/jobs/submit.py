@@ -1,7 +1,9 @@
 """Accepting a job: row, first event, idempotency key in one transaction. The row is the outbox."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+from functools import partial
 from typing import Any, LiteralString
 from uuid import UUID
 
@@ -9,12 +11,16 @@ from psycopg.types.json import Jsonb
 from sqlalchemy.orm import Session
 
 from app.core.errors import FieldError, IdempotencyInProgress, IdempotencyMismatch, NotFound
+from app.core.hashing import content_key
 from app.core.ids import new_id
+from app.core.origin import Origin, current_origin
+from app.db.audit_entries import asked_from
 from app.db.database import Cursor, Database, cursor_of
 from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.needs import settle_waiting
 from app.jobs.store import fetch_job
 from app.jobs.waiting_room import WaitingRoom
+from app.quotas.checking import check_gpu_hours
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,9 +40,12 @@ class NewJob:
     deadline_seconds: float | None = None
     client_ref: str | None = None
     correlation_id: str | None = None
+    traceparent: str | None = None
     parent_id: UUID | None = None
     rerun_of: UUID | None = None
     warnings: Sequence[dict[str, Any]] = ()
+    #: the request that asks for it, for the audit log
+    origin: Origin | None = field(default_factory=current_origin, compare=False, repr=False)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +56,15 @@ class IdempotencyKey:
     key: str
     body_hash: str
 
+    @classmethod
+    def of(
+        cls, project_id: UUID, caller: str, route: str, key: str | None, body: Mapping[str, Any]
+    ) -> "IdempotencyKey | None":
+        """`body`: JSON; None when the client gave no key."""
+        if key is None:
+            return None
+        return cls(scope=f"{project_id}:{caller}:{route}", key=key, body_hash=content_key(body))
+
 
 @dataclass(frozen=True, kw_only=True)
 class Submitted:
@@ -55,28 +73,45 @@ class Submitted:
     replayed: bool
 
 
+# all rows in one parameter, so that the statement is the same, and prepared, for any number of jobs
 _INSERT: LiteralString = f"""
-WITH accepted AS (
+WITH new AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%s) AS given (
+        id uuid, project_id uuid, kind text, state text, queue text, priority bigint,
+        params jsonb, labels jsonb, created_by text, max_attempts bigint,
+        deadline_seconds double precision, client_ref text, correlation_id text,
+        traceparent text, parent_id uuid, rerun_of uuid, warnings jsonb,
+        audit_id uuid, audit_details jsonb, request_id text, ip text, user_agent text)
+), accepted AS (
     INSERT INTO jobs (
         id, project_id, kind, state, queue, priority, params, labels, created_by, max_attempts,
         deadline_at, client_ref, correlation_id, parent_id, rerun_of, warnings,
         dispatched_at, dispatch_count
-    ) VALUES (
-        %(id)s, %(project_id)s, %(kind)s, %(state)s, %(queue)s, %(priority)s, %(params)s,
-        %(labels)s, %(created_by)s, %(max_attempts)s,
-        now() + make_interval(secs => %(deadline_seconds)s), %(client_ref)s, %(correlation_id)s,
-        %(parent_id)s, %(rerun_of)s, %(warnings)s,
-        CASE WHEN %(state)s = 'queued' THEN now() END, (%(state)s = 'queued')::int
-    ) RETURNING {JOB_COLUMNS}
+    )
+    SELECT id, project_id, kind, state, queue, priority, params, labels, created_by, max_attempts,
+        now() + make_interval(secs => deadline_seconds), client_ref, correlation_id,
+        parent_id, rerun_of, warnings,
+        CASE WHEN state = 'queued' THEN now() END, (state = 'queued')::int
+    FROM new
+    RETURNING {JOB_COLUMNS}
 ), told AS (
     INSERT INTO job_events (job_id, type, data)
     SELECT id, 'state', jsonb_build_object(
         'state', state, 'attempt', 0, 'trigger', 'submit', 'version', version) FROM accepted
+), traced AS (
+    INSERT INTO job_traces (job_id, traceparent)
+    SELECT id, traceparent FROM new WHERE traceparent IS NOT NULL
+), audited AS (
+    INSERT INTO audit_log (id, project_id, principal, action, resource, details,
+        request_id, ip, user_agent)
+    SELECT audit_id, project_id, created_by, 'jobs.submit', 'jobs/' || id, audit_details,
+        request_id, ip, user_agent FROM new
 )
 SELECT * FROM accepted
 """
 
 Attach = Callable[[Session, Job], None]
+_STORED = tuple(f.name for f in fields(NewJob) if f.name not in ("needs", "origin"))
 #: resolves references in the job's own transaction: the job to insert, and what to do after that
 Prepare = Callable[[Session, NewJob], tuple[NewJob, Attach | None]]
 
@@ -93,7 +128,8 @@ def submit_job(
     the sweeper publishes again what never arrived).
 
     `prepare` may change `params`, `queue` and `needs`, and insert rows that belong to the job.
-    Raises IdempotencyMismatch, IdempotencyInProgress, NotFound (a needed job), TooManyJobs.
+    Raises IdempotencyMismatch, IdempotencyInProgress, NotFound (a needed job), TooManyJobs,
+    QuotaExceeded.
     """
     with db.session() as session:
         if idempotency is not None:
@@ -118,10 +154,18 @@ def store_job(
     if room is not None:
         room.enter(cursor_of(session), new.project_id, new.created_by)
     prepared, attach = (new, None) if prepare is None else prepare(session, new)
+    if room is not None:
+        check_hours(cursor_of(session), prepared)
     job = _insert(cursor_of(session), prepared)
     if attach is not None:
         attach(session, job)
     return job
+
+
+def check_hours(cursor: Cursor, new: NewJob) -> None:
+    """Raises QuotaExceeded for a GPU job when the hours of this month are used up."""
+    if new.queue.startswith("gpu"):
+        check_gpu_hours(cursor, new.project_id, new.created_by)
 
 
 def first_answer(cursor: Cursor, idem: IdempotencyKey) -> UUID | None:
@@ -135,10 +179,7 @@ def first_answer(cursor: Cursor, idem: IdempotencyKey) -> UUID | None:
     )
     lock = cursor.fetchone()
     if lock is None or not lock["mine"]:
-        raise IdempotencyInProgress(
-            "another request with this Idempotency-Key is being stored right now",
-            headers={"Retry-After": "1"},
-        )
+        raise in_progress()
     cursor.execute(
         "SELECT body_hash, resource_id FROM idempotency_keys WHERE scope = %s AND key = %s",
         (idem.scope, idem.key),
@@ -147,9 +188,20 @@ def first_answer(cursor: Cursor, idem: IdempotencyKey) -> UUID | None:
     if known is None:
         return None
     if known["body_hash"] != idem.body_hash:
-        raise IdempotencyMismatch("the body differs from the first request with this key")
+        raise mismatch()
     made: UUID = known["resource_id"]
     return made
+
+
+def in_progress() -> IdempotencyInProgress:
+    return IdempotencyInProgress(
+        "another request with this Idempotency-Key is being stored right now",
+        headers={"Retry-After": "1"},
+    )
+
+
+def mismatch() -> IdempotencyMismatch:
+    return IdempotencyMismatch("the body differs from the first request with this key")
 
 
 def remember_answer(cursor: Cursor, idem: IdempotencyKey, made: UUID) -> None:
@@ -161,17 +213,22 @@ def remember_answer(cursor: Cursor, idem: IdempotencyKey, made: UUID) -> None:
 
 
 def _insert(cursor: Cursor, new: NewJob) -> Job:
-    state = "waiting" if new.needs else "queued"
-    cursor.execute(_INSERT, _values(new, state))
-    row = cursor.fetchone()
-    if row is None:
-        raise RuntimeError("INSERT ... RETURNING gave no row")
-    job = Job.from_row(row)
+    (job,) = insert_jobs(cursor, [new])
     if not new.needs:
         return job
     insert_needs(cursor, new)
     settle_waiting(cursor, only=job.id)
     return fetch_job(cursor, new.project_id, job.id)
+
+
+def insert_jobs(cursor: Cursor, new: Sequence[NewJob]) -> list[Job]:
+    """Rows and first events, in the order of `new`; what they need is for the caller to store."""
+    cursor.execute(_INSERT, (Jsonb([_values(one) for one in new], dumps=_dumps),))
+    stored = {row["id"]: Job.from_row(row) for row in cursor.fetchall()}
+    for one in new:
+        if one.origin is not None:
+            one.origin.recorded += 1
+    return [stored[one.id] for one in new]
 
 
 def insert_needs(cursor: Cursor, new: NewJob) -> None:
@@ -202,14 +259,27 @@ def insert_needs(cursor: Cursor, new: NewJob) -> None:
     )
 
 
-def _values(new: NewJob, state: str) -> dict[str, Any]:
+def _values(new: NewJob) -> dict[str, Any]:
+    values = {name: getattr(new, name) for name in _STORED}
     return {
-        **new.__dict__,
-        "state": state,
-        "params": Jsonb(new.params),
-        "labels": Jsonb(new.labels),
-        "warnings": Jsonb(list(new.warnings)),
+        **values,
+        "state": "waiting" if new.needs else "queued",
+        "audit_id": new_id(),
+        "audit_details": _told_of(new),
+        **asked_from(new.origin),
     }
+
+
+def _told_of(new: NewJob) -> dict[str, Any]:
+    """The row holds its parameters; the entry says what it was, and through which door it came."""
+    told: dict[str, Any] = {"kind": new.kind}
+    if new.origin is not None:
+        told["through"] = new.origin.read_route()[0]
+    return told
+
+
+#: UUIDs as text; numbers of any size, unlike orjson
+_dumps = partial(json.dumps, default=str)
 
 
 def with_params(new: NewJob, **changes: Any) -> NewJob:

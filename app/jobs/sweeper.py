@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 from app.core.errors import DeadlineExceeded, JobCancelled, LostWorker
 from app.core.settings import Settings
-from app.db.database import Cursor, Database
+from app.db.database import APPLICATION_NAME, Cursor, Database
 from app.jobs.chunks import QUEUE_OF, TimeLimit
 from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.needs import settle_waiting
@@ -66,6 +66,7 @@ def sweep(
     """
     result = Sweep()
     steps: list[Callable[[Cursor, Settings, Sweep], None]] = [
+        _end_standstills,
         _take_back_lost_jobs,
         _take_back_lost_chunks,
         _stop_divided_jobs,
@@ -87,6 +88,21 @@ def sweep(
         with db.cursor() as cursor:
             resend(cursor, result, values)
     return result
+
+
+def _end_standstills(cursor: Cursor, settings: Settings, result: Sweep) -> None:
+    """Transactions whose process has fallen silent between the statements of one `executemany`, and
+    holds their locks. Those silent elsewhere Postgres ends by itself (`Database`); these it counts
+    as active.
+    """
+    cursor.execute(
+        "SELECT pg_terminate_backend(pid, 1000) AS ended FROM pg_stat_activity"
+        " WHERE datname = current_database() AND usename = current_user"
+        " AND application_name = %s AND state = 'active' AND wait_event_type = 'Client'"
+        " AND state_change < now() - make_interval(secs => %s)",
+        (APPLICATION_NAME, settings.lease_seconds),
+    )
+    result.count("standstills", [row for row in cursor.fetchall() if row["ended"]])
 
 
 def _take_back_lost_jobs(cursor: Cursor, settings: Settings, result: Sweep) -> None:

@@ -7,6 +7,7 @@ from psycopg.types.json import Jsonb
 from app.db.database import Cursor
 from app.jobs.model import JOB_COLUMNS, Job
 from app.jobs.states import RULES, Trigger
+from app.jobs.telling import tell_moves
 
 #: NOTIFY channel; the payload is the job's id
 CHANNEL = "retort_jobs"
@@ -62,7 +63,9 @@ def transition(
             "event": Jsonb(event or {}),
         },
     )
-    return [Job.from_row(row) for row in cursor.fetchall()]
+    moved = [Job.from_row(row) for row in cursor.fetchall()]
+    tell_moves(cursor, trigger, moved)
+    return moved
 
 
 def end_attempt(cursor: Cursor, job: Job, outcome: str, error: dict[str, Any] | None) -> None:

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from app.core.errors import TooManyJobs
 from app.db.database import Cursor
+from app.quotas.checking import free_places
 
 _TRUST_SECONDS = 1.0
 _SHARE = 8
@@ -33,17 +34,22 @@ class WaitingRoom:
         self._allowances: dict[tuple[UUID, str], _Allowance] = {}
         self._lock = threading.Lock()
 
-    def enter(self, cursor: Cursor, project_id: UUID, caller: str) -> None:
-        """Raises TooManyJobs when `caller` has `limit` jobs waiting, queued or retrying."""
+    def enter(self, cursor: Cursor, project_id: UUID, caller: str, *, unseen: int = 0) -> None:
+        """Raises TooManyJobs when `caller` has `limit` jobs waiting, queued or retrying,
+        QuotaExceeded when it or its project has as many as its quota says.
+
+        `unseen`: of those, admitted in this transaction and not stored yet.
+        """
         with self._lock:
             if self._take((project_id, caller)):
                 return
-            free = self.limit - self._count(cursor, project_id, caller)
+            free = self.limit - unseen - self._count(cursor, project_id, caller)
             if free <= 0:
                 raise TooManyJobs(
                     f"{self.limit} of your jobs are waiting already",
                     headers={"Retry-After": str(_RETRY_AFTER_SECONDS)},
                 )
+            free = min(free, free_places(cursor, project_id, caller, unseen=unseen))
             self._allowances[project_id, caller] = _Allowance(
                 left=free // _SHARE, since=time.monotonic()
             )

@@ -14,7 +14,7 @@ from app.resources import Resources
 Resolve = Callable[[Resources, Session, NewJob, Any], tuple[NewJob, Attach | None]]
 
 #: params that `resolve` fills in, for every kind; what a client sends there is not looked at
-RESOLVED = frozenset({"dataset_id", "model_id"})
+RESOLVED = frozenset({"dataset_id", "model_id", "model_ids"})
 
 
 def unresolved(params: dict[str, Any]) -> dict[str, Any]:
@@ -30,6 +30,8 @@ class JobKind:
     #: queue unless `resolve` says otherwise
     queue: str
     resolve: Resolve
+    #: `resolve` only reads: the job may share a transaction with others (app/jobs/together.py)
+    only_reads: bool = False
     #: divided into chunks (needs tasks retort.<kind>_chunk and retort.<kind>_finalize)
     divided: bool = False
 

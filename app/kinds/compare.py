@@ -55,4 +55,11 @@ def _check_size(resources: Resources, params: CompareParams) -> None:
             )
 
 
-COMPARE = JobKind(name="compare", params=CompareParams, queue="cpu", resolve=resolve, divided=True)
+COMPARE = JobKind(
+    name="compare",
+    params=CompareParams,
+    queue="cpu",
+    resolve=resolve,
+    only_reads=True,
+    divided=True,
+)

@@ -21,6 +21,12 @@ def resolve(
     _check_targets([target["name"] for target in model.targets], params)
     new = with_params(new, model_id=str(model.id))
     if params.dataset is None:
+        if model.dataset_id is None:
+            with field("/params/dataset"):
+                raise InvalidInput(
+                    "the model was imported, so it has no data set here",
+                    remedy="Name a data set with measured values as `dataset`.",
+                )
         return no_attach(with_params(new, dataset_id=str(model.dataset_id)))
     new = need_dataset(session, new, params.dataset)
     if params.part == "test" and new.params["dataset_id"] != str(model.dataset_id):
@@ -42,4 +48,6 @@ def _check_targets(known: list[str], params: EvaluateParams) -> None:
                 )
 
 
-EVALUATE = JobKind(name="evaluate", params=EvaluateParams, queue="cpu", resolve=resolve)
+EVALUATE = JobKind(
+    name="evaluate", params=EvaluateParams, queue="cpu", resolve=resolve, only_reads=True
+)

@@ -18,5 +18,10 @@ def resolve(
 
 
 FEATURIZE = JobKind(
-    name="featurize", params=FeaturizeParams, queue="cpu", resolve=resolve, divided=True
+    name="featurize",
+    params=FeaturizeParams,
+    queue="cpu",
+    resolve=resolve,
+    only_reads=True,
+    divided=True,
 )

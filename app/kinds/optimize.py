@@ -42,5 +42,10 @@ def resolve(
 
 
 OPTIMIZE = JobKind(
-    name="optimize", params=OptimizeParams, queue="cpu", resolve=resolve, divided=True
+    name="optimize",
+    params=OptimizeParams,
+    queue="cpu",
+    resolve=resolve,
+    only_reads=True,
+    divided=True,
 )

@@ -25,5 +25,10 @@ def resolve(
 
 
 PREDICT = JobKind(
-    name="predict", params=PredictParams, queue="predict", resolve=resolve, divided=True
+    name="predict",
+    params=PredictParams,
+    queue="predict",
+    resolve=resolve,
+    only_reads=True,
+    divided=True,
 )

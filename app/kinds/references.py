@@ -1,6 +1,6 @@
 """Names in a request turned into ids, and checked, when the job is accepted."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, LiteralString
@@ -40,6 +40,26 @@ def field(pointer: str) -> Iterator[None]:
         else:
             error.errors = [{**e, "pointer": pointer + e["pointer"]} for e in error.errors]
         raise
+
+
+@contextmanager
+def fields_as(names: Mapping[str, str]) -> Iterator[None]:
+    """Names the fields of another door in errors about ours: {our pointer: theirs}, of several that
+    fit the first.
+    """
+    try:
+        yield
+    except RetortError as error:
+        error.errors = [_renamed(entry, names) for entry in error.errors]
+        raise
+
+
+def _renamed(entry: FieldError, names: Mapping[str, str]) -> FieldError:
+    pointer = entry["pointer"]
+    for ours, theirs in names.items():
+        if pointer == ours or pointer.startswith(f"{ours}/"):
+            return {**entry, "pointer": theirs + pointer.removeprefix(ours)}
+    return entry
 
 
 def check_features(
@@ -127,6 +147,15 @@ ORDER BY d.number DESC LIMIT 1
 
 
 def _find_dataset(session: Session, new: NewJob, ref: str) -> dict[str, Any]:
+    """Asked once for all jobs that are accepted in one transaction (app/jobs/together.py)."""
+    known: dict[Any, dict[str, Any]] = session.info.get("together", {})
+    asked = ("dataset", new.project_id, ref)
+    if asked not in known:
+        known[asked] = _read_dataset(session, new, ref)
+    return known[asked]
+
+
+def _read_dataset(session: Session, new: NewJob, ref: str) -> dict[str, Any]:
     """By plain SQL: this is on the way of every training that is accepted."""
     name, _, number = ref.partition(":")
     if number and not is_version(number):
@@ -179,4 +208,6 @@ def choose_queue(
 
 
 def _gpu_worker_alive(resources: Resources) -> bool:
+    if "gpu" in resources.settings.take_one_queues:  # its workers come when there is a job
+        return True
     return any("gpu" in worker.queues for worker in alive_workers(resources.cache))

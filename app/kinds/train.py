@@ -25,4 +25,4 @@ def resolve(
     return no_attach(choose_queue(resources, new, algorithm, params))
 
 
-TRAIN = JobKind(name="train", params=TrainParams, queue="cpu", resolve=resolve)
+TRAIN = JobKind(name="train", params=TrainParams, queue="cpu", resolve=resolve, only_reads=True)

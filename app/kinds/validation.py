@@ -7,7 +7,7 @@ from pydantic import ValidationError
 
 from app.core.errors import InvalidInput
 from app.core.requests import RequestModel
-from app.core.validation import field_errors, suggestions
+from app.core.validation import invalid
 from app.kinds.base import JobKind
 
 
@@ -21,11 +21,5 @@ def parse_params(kind: JobKind, values: dict[str, Any], pointer: str = "/params"
 
 def invalid_params(kind: JobKind, wrong: Sequence[Any], pointer: str = "/params") -> InvalidInput:
     """What to raise; `wrong`: of `ValidationError.errors()`."""
-    found = field_errors(wrong, kind.params, prefix=pointer)
-    return InvalidInput(
-        f"the params of this {kind.name} job are not valid: "
-        + "; ".join(f"{one['pointer']}: {one['detail']}" for one in found[:5]),
-        code="invalid_request",
-        remedy=" ".join(suggestions(wrong, kind.params)) or None,
-        errors=found,
-    )
+    subject = f"the params of this {kind.name} job are not valid"
+    return invalid(subject, wrong, kind.params, prefix=pointer, code="invalid_request")

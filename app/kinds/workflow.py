@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from app.access.principal import Principal
 from app.core.errors import FieldError, InvalidInput, NotFound, RetortError
-from app.core.hashing import content_key
 from app.core.ids import new_id
 from app.core.json_values import escape
 from app.db.database import Database, cursor_of
@@ -18,7 +17,7 @@ from app.jobs.model import Job
 from app.jobs.store import fetch_jobs_of
 from app.jobs.submit import IdempotencyKey, first_answer, remember_answer, store_job
 from app.kinds.from_results import MARK, contains_references, references_in, rewritten
-from app.kinds.submission import Submission, new_job, preparation, room_of
+from app.kinds.submission import Submission, check_alias, new_job, preparation, room_of
 from app.kinds.table import KINDS
 from app.kinds.validation import parse_params
 from app.resources import Resources
@@ -67,10 +66,24 @@ def submit_workflow(
             known = first_answer(cursor_of(session), idem)
             if known is not None:
                 return replace(get_workflow(resources.database, principal, known), replayed=True)
-        workflow_id = new_id()
-        jobs = _store(resources, session, principal, workflow_id, order)
+        workflow = _stored(resources, session, principal, order)
         if idem is not None:
-            remember_answer(cursor_of(session), idem, workflow_id)
+            remember_answer(cursor_of(session), idem, workflow.id)
+    return workflow
+
+
+def store_workflow(
+    resources: Resources, session: Session, principal: Principal, steps: Mapping[str, Step]
+) -> Workflow:
+    """The same as a part of the session's transaction."""
+    return _stored(resources, session, principal, _ordered(steps))
+
+
+def _stored(
+    resources: Resources, session: Session, principal: Principal, order: dict[str, Step]
+) -> Workflow:
+    workflow_id = new_id()
+    jobs = _store(resources, session, principal, workflow_id, order)
     return Workflow(id=workflow_id, jobs=jobs)
 
 
@@ -207,6 +220,7 @@ def _store_one(
         client_ref=step.client_ref,
         correlation_id=_correlation(workflow_id),
     )
+    check_alias(principal, submission)
     return store_job(
         session,
         new_job(resources, principal, submission),
@@ -222,10 +236,5 @@ def _correlation(workflow_id: UUID) -> str:
 def _idempotency(
     principal: Principal, steps: Mapping[str, Step], key: str | None
 ) -> IdempotencyKey | None:
-    if key is None:
-        return None
-    return IdempotencyKey(
-        scope=f"{principal.project_id}:{principal.name}:workflows",
-        key=key,
-        body_hash=content_key({name: vars(step) for name, step in steps.items()}),
-    )
+    body = {name: vars(step) for name, step in steps.items()}
+    return IdempotencyKey.of(principal.project_id, principal.name, "workflows", key, body)

@@ -19,12 +19,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.algorithms.base import FittedModel, LearningTask, Predictions, TaskType, algorithms
+from app.core.code_revision import code_revision
 from app.core.errors import InvalidInput
 from app.core.hashing import sha256_of_file
 from app.core.requests import PluginSpec
 from app.features.cells import Value, cell_arrays
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.features.fingerprints import fingerprints
+from app.features.fingerprints import fingerprints, held_fingerprints
 from app.features.fitted import FittedFeatures
 from app.featurizers.base import Cells, featurizers
 from app.storage import Storage, keys
@@ -69,6 +70,8 @@ class BundleManifest(BaseModel):
     seed: int
     facts: dict[str, Any] = Field(default_factory=dict)
     libraries: dict[str, str] = Field(default_factory=dict)
+    #: the code that trained it: {"version", "revision"}
+    code: dict[str, str | None] = Field(default_factory=dict)
     #: path below the model's folder -> SHA-256
     files: dict[str, str] = Field(default_factory=dict)
 
@@ -112,13 +115,33 @@ class ModelBundle:
     fitted: FittedModel
     features: FittedFeatures = field(repr=False)
     assessor: Assessor | None = field(default=None, repr=False)
+    #: of the files that it was loaded from
+    stored_bytes: int = 0
 
     @classmethod
     def new(
-        cls, manifest: BundleManifest, fitted: FittedModel, assessor: Assessor | None = None
+        cls,
+        manifest: BundleManifest,
+        fitted: FittedModel,
+        assessor: Assessor | None = None,
+        stored_bytes: int = 0,
     ) -> Self:
         features = FittedFeatures.load(FeatureSet(manifest.features), manifest.column_state)
-        return cls(manifest=manifest, fitted=fitted, features=features, assessor=assessor)
+        return cls(
+            manifest=manifest,
+            fitted=fitted,
+            features=features,
+            assessor=assessor,
+            stored_bytes=stored_bytes,
+        )
+
+    @property
+    def memory_bytes(self) -> int:
+        """Estimate of what it takes in memory: files twice (a forest of 100 trees takes 1.8 times
+        its file, flat form included), and the references' fingerprints, which lie unpacked.
+        """
+        keys = 0 if self.assessor is None else self.assessor.references.keys.nbytes
+        return 2 * self.stored_bytes + keys
 
     @property
     def needs_structures(self) -> bool:
@@ -144,7 +167,9 @@ class ModelBundle:
                 relative = file.relative_to(folder).as_posix()
                 files[relative] = sha256_of_file(file)
                 storage.write_file(keys.model(model_id, relative), file)
-        manifest = self.manifest.model_copy(update={"files": files, "libraries": libraries()})
+        manifest = self.manifest.model_copy(
+            update={"files": files, "libraries": libraries(), "code": code_revision()}
+        )
         data = manifest.model_dump_json(indent=1).encode()
         manifest_key = keys.model(model_id, "manifest.json")
         storage.write(manifest_key, data)
@@ -160,6 +185,7 @@ class ModelBundle:
             raise _altered("manifest.json")
         manifest = BundleManifest.model_validate_json(data)
         folder_key = manifest_key.rpartition("/")[0]
+        stored_bytes = 0
         with tempfile.TemporaryDirectory(prefix="retort-model-") as name:
             folder = Path(name)
             for relative, expected in manifest.files.items():
@@ -167,11 +193,11 @@ class ModelBundle:
                     content = storage.read(f"{folder_key}/{relative}")
                     if _sha256(content) != expected:
                         raise _altered(relative)
-                    _below(folder, relative).write_bytes(content)
+                    stored_bytes += _below(folder, relative).write_bytes(content)
             task, assessment = manifest.learning_task, folder / "assessment"
             fitted = algorithms.get(manifest.algorithm).load(folder / "weights", task)
             assessor = Assessor.load(assessment, task) if assessment.exists() else None
-        bundle = cls.new(manifest, fitted, assessor)
+        bundle = cls.new(manifest, fitted, assessor, stored_bytes)
         if bundle.features.feature_set.key != manifest.feature_set_key:
             raise InvalidInput(
                 "the model's features are computed differently by this version of the product",
@@ -223,16 +249,34 @@ class ModelBundle:
         for place, why in features.errors.items():
             reasons[good[place]] = why
         kept = [place for place in range(len(good)) if place not in features.errors]
-        mols = [structures[good[place]] for place in kept]
-        bits = fingerprints([mol.smiles for mol in mols], [mol.mol for mol in mols])
+        matrix = features.matrix if len(kept) == len(good) else features.matrix[kept]
+        bits = held_fingerprints(self.features.feature_set, matrix)
+        if bits is None:
+            mols = [structures[good[place]] for place in kept]
+            bits = fingerprints([mol.smiles for mol in mols], [mol.mol for mol in mols])
         return self._predicted(
-            features.matrix[kept],
+            matrix,
             bits,
             [good[place] for place in kept],
             given,
             canonical=[None if isinstance(s, str) else s.smiles for s in structures],
             reasons=reasons,
         )
+
+    def predict_featurized(
+        self,
+        *,
+        canonical: list[str | None],
+        reasons: list[str | None],
+        molecular: NDArray[Any],
+        bits: NDArray[np.uint8],
+    ) -> BundlePredictions:
+        """Molecules that are standardized and featurized already, by a model that needs nothing
+        beside them. `molecular` (m, width) and `bits` (m, 2048) are of those without a reason.
+        """
+        rows = [row for row, reason in enumerate(reasons) if reason is None]
+        nothing: list[Row] = [{}] * len(reasons)
+        return self._predicted(molecular, bits, rows, nothing, canonical=canonical, reasons=reasons)
 
     def predict_rows(self, rows: Sequence[Row]) -> BundlePredictions:
         """Rows of a table: values by the names of `manifest.columns`, or the reason (str) why a row

@@ -1,12 +1,12 @@
 """Model versions and aliases in Postgres."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from uuid import UUID
 
 from sqlalchemy import Select, func, select, text
 from sqlalchemy.orm import Session
 
-from app.core.errors import InvalidInput, NotFound
+from app.core.errors import NotFound
 from app.core.names import listed, shown
 from app.db.models import AliasRow, ModelVersionRow
 from app.models.reference import ModelReference, parse_model_ref
@@ -96,37 +96,23 @@ def next_number(session: Session, project_id: UUID, name: str) -> int:
     return (newest or 0) + 1
 
 
-def set_alias(
-    session: Session, *, model: ModelVersionRow, alias: str, by: str, note: str = ""
-) -> AliasRow:
-    """Point `alias` of the model's name to it."""
-    if model.state == "archived":
-        raise InvalidInput("an archived version cannot be promoted", code="model_archived")
-    row = session.get(AliasRow, (model.project_id, model.name, alias))
-    if row is None:
-        row = AliasRow(project_id=model.project_id, name=model.name, alias=alias)
-        session.add(row)
-    row.model_id = model.id
-    row.note = note
-    row.changed_by = by
-    row.changed_at = func.now()
-    session.flush()
-    session.refresh(row)
-    return row
-
-
 def list_models(
     session: Session,
     project_id: UUID,
     *,
     name: str | None = None,
+    labels: Mapping[str, str] | None = None,
+    archived: bool = False,
     limit: int = 50,
     before_id: UUID | None = None,
 ) -> Sequence[ModelVersionRow]:
-    """Newest first; archived ones are left out."""
+    """Newest first; with all of these labels. `archived`: only those instead of the others."""
     query = select(ModelVersionRow).where(
-        ModelVersionRow.project_id == project_id, ModelVersionRow.state != "archived"
+        ModelVersionRow.project_id == project_id,
+        ModelVersionRow.state == "archived" if archived else ModelVersionRow.state != "archived",
     )
+    if labels:
+        query = query.where(ModelVersionRow.labels.contains(dict(labels)))
     if name is not None:
         query = query.where(ModelVersionRow.name == name)
     if before_id is not None:
@@ -142,3 +128,10 @@ def aliases_of(session: Session, project_id: UUID, model_ids: Sequence[UUID]) ->
             )
         )
     )
+
+
+def pointed_lately(session: Session, limit: int) -> list[UUID]:
+    """Versions that aliases point to, of all projects, the last changed first."""
+    newest = func.max(AliasRow.changed_at)
+    query = select(AliasRow.model_id).group_by(AliasRow.model_id).order_by(newest.desc())
+    return list(session.scalars(query.limit(limit)))

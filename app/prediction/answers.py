@@ -6,6 +6,7 @@ import numpy as np
 import pyarrow as pa
 
 from app.models.bundle import BundleManifest, BundlePredictions, ModelBundle
+from app.prediction.answer_cache import shown_input
 from app.uncertainty.assessor import Assessor
 
 #: nearest training rows in an answer
@@ -103,7 +104,7 @@ def answer_items(
         items.append(
             {
                 "id": given.get("id"),
-                "input": given.get("smiles") or given.get("features"),
+                "input": shown_input(given),
                 "canonical_smiles": found.canonical[row],
                 "status": "ok" if reason is None else "error",
                 "reason": reason,
@@ -123,6 +124,7 @@ def _domain(bundle: ModelBundle, found: BundlePredictions, at: int) -> dict[str,
     pairs = zip(said.nearest.places[at], said.nearest.similarity[at], strict=True)
     return {
         "inside": bool(said.inside[at]),
+        "outside_by": said.outside_by(at),
         "similarity": float(said.nearest.closest[at]),
         "leverage": float(said.leverage[at]),
         "nearest": [_known(bundle, assessor, place, near) for place, near in pairs][:_SHOWN],

@@ -2,48 +2,74 @@
 
 import csv
 import io
+import shutil
+from collections.abc import Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, BinaryIO, Self
 
+import numpy as np
 import orjson
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from app.core.csv_cells import safe_cell
 from app.core.hashing import sha256_of_stream
 from app.core.work import WorkContext
 from app.db.files import FileRow
+from app.prediction.csv_text import csv_header, csv_rows
+from app.prediction.sdf import sdf_text
 from app.storage import Storage, keys
 
 _TYPES = {
     "predictions.parquet": ("application/vnd.apache.parquet", "predictions"),
     "predictions.csv": ("text/csv", "predictions"),
+    "predictions.sdf": ("chemical/x-mdl-sdfile", "predictions"),
     "rejected.csv": ("text/csv", "rejected"),
     "manifest.json": ("application/json", "manifest"),
 }
 _FIRST = 5
+#: rows of a range that somebody reads are found without reading the others
+_ROW_GROUP = 10_000
 
 
 class Artifacts:
-    """Used as a context manager around `add`; the blobs exist when the block ended well."""
+    """Used as a context manager around `add`; the blobs exist when the block ended well.
 
-    def __init__(self, storage: Storage, context: WorkContext, schema: pa.Schema) -> None:
+    Parquet is always written: ranges are read from it, and comparisons.
+    """
+
+    def __init__(
+        self,
+        storage: Storage,
+        context: WorkContext,
+        schema: pa.Schema,
+        formats: Sequence[str] = ("parquet", "csv"),
+    ) -> None:
         self._storage = storage
         self._context = context
         self._schema = schema
         self._stack = ExitStack()
+        self._csv: BinaryIO | None = None
+        self._sdf: BinaryIO | None = None
+        self._names = ["predictions.parquet"]
+        self._names += [f"predictions.{name}" for name in ("csv", "sdf") if name in formats]
+        self._names.append("rejected.csv")
         self.rows = 0
         self.refused = 0
         self.first_refusals: list[tuple[int, str]] = []
 
     def __enter__(self) -> Self:
-        parquet = self._stack.enter_context(self._storage.writer(self._key("predictions.parquet")))
+        parquet = self._binary("predictions.parquet")
         self._parquet = self._stack.enter_context(
             pq.ParquetWriter(parquet, self._schema, compression="zstd")
         )
-        self._csv = self._text("predictions.csv")
-        self._csv.writerow(self._schema.names)
+        if "predictions.csv" in self._names:
+            self._csv = self._binary("predictions.csv")
+            self._csv.write(csv_header(self._schema.names))
+        if "predictions.sdf" in self._names:
+            self._sdf = self._binary("predictions.sdf")
         self._rejected = self._text("rejected.csv")
         self._rejected.writerow(["row", "value", "reason"])
         return self
@@ -56,28 +82,39 @@ class Artifacts:
     ) -> None:
         self._stack.__exit__(kind, error, trace)
 
-    def add(self, table: pa.Table) -> None:
-        """Rows in order; refuses a gap or a repetition."""
+    def add(self, table: pa.Table, sdf_key: str | None = None) -> None:
+        """Rows in order, and their SDF where a chunk has written it; refuses a gap or a
+        repetition.
+        """
         table = table.select(self._schema.names).cast(self._schema)
-        numbers = table.column("row").to_pylist()
-        if numbers != list(range(self.rows + 1, self.rows + 1 + len(numbers))):
+        numbers = table.column("row").to_numpy()
+        if not np.array_equal(numbers, np.arange(self.rows + 1, self.rows + 1 + len(numbers))):
             raise RuntimeError(f"rows are not in order after row {self.rows}")
         self.rows += len(numbers)
-        self._parquet.write_table(table)
-        for row in table.to_pylist():
-            self._csv.writerow([_cell(value) for value in row.values()])
-            if row["status"] == "error":
-                self._refuse(row)
+        self._parquet.write_table(table, row_group_size=_ROW_GROUP)
+        if self._csv is not None:
+            for text in csv_rows(table):
+                self._csv.write(text)
+        if self._sdf is not None:
+            self._add_sdf(self._sdf, table, sdf_key)
+        for row in table.filter(pc.equal(table.column("status"), pa.scalar("error"))).to_pylist():
+            self._refuse(row)
 
     def finish(self, manifest: dict[str, Any]) -> list[FileRow]:
         """Write the manifest (last, with the hashes of the others); rows for Postgres."""
-        names = list(_TYPES)[:-1]
-        files = [self._file(name) for name in names]
+        files = [self._file(name) for name in self._names]
         manifest["sha256"] = {file.name: file.sha256 for file in files}
         self._storage.write(
             self._key("manifest.json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
         )
         return [*files, self._file("manifest.json")]
+
+    def _add_sdf(self, target: BinaryIO, table: pa.Table, key: str | None) -> None:
+        if key is None:
+            target.write(sdf_text(table, []).encode())
+            return
+        with self._storage.open(key) as source:
+            shutil.copyfileobj(source, target, 1 << 20)
 
     def _refuse(self, row: dict[str, Any]) -> None:
         self.refused += 1
@@ -88,8 +125,11 @@ class Artifacts:
     def _key(self, name: str) -> str:
         return keys.predictions(self._context.job_id, self._context.attempt, name)
 
+    def _binary(self, name: str) -> BinaryIO:
+        return self._stack.enter_context(self._storage.writer(self._key(name)))
+
     def _text(self, name: str) -> Any:
-        stream: BinaryIO = self._stack.enter_context(self._storage.writer(self._key(name)))
+        stream = self._binary(name)
         text = io.TextIOWrapper(stream, encoding="utf-8", newline="", write_through=True)
         self._stack.callback(text.detach)
         return csv.writer(text)

@@ -10,7 +10,7 @@ from app.datasets.columns import Column
 from app.datasets.parts import Layout, structure_of
 from app.features.cells import Value
 from app.features.compute import MoleculeCache
-from app.models.bundle import BundlePredictions, ModelBundle
+from app.models.bundle import BundlePredictions, ModelBundle, Row
 
 
 def check_columns(bundle: ModelBundle, layout: Layout) -> None:
@@ -35,7 +35,7 @@ def predict_part(
     bundle: ModelBundle,
     layout: Layout,
     batch: Sequence[dict[str, Any]],
-    cache: MoleculeCache,
+    cache: MoleculeCache | None,
 ) -> BundlePredictions:
     """Rows of a part (app/datasets/parts.py)."""
     columns = _columns(bundle)
@@ -56,16 +56,23 @@ def predict_given(
     molecules beside columns. Raises InvalidInput when they are not of the model's kind; a molecule
     or row that cannot be predicted has its reason.
     """
-    _check_kind(bundle, inputs)
-    columns = _columns(bundle)
-    rows = [_given(given["features"], columns) if columns else {} for given in inputs]
+    check_kind(bundle, inputs)
+    rows = rows_of(bundle, inputs)
     if bundle.needs_structures:
         return bundle.predict([given["smiles"] for given in inputs], cache, rows)
     return bundle.predict_rows(rows)
 
 
-def _check_kind(bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]]) -> None:
-    """Raises InvalidInput: what is missing would be guessed, what is too much would be ignored."""
+def rows_of(bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]]) -> list[Row]:
+    """What each input says of the model's columns, or why that cannot be read."""
+    columns = _columns(bundle)
+    return [_given(given["features"], columns) if columns else {} for given in inputs]
+
+
+def check_kind(bundle: ModelBundle, inputs: Sequence[Mapping[str, Any]]) -> None:
+    """Raises InvalidInput (`wrong_input`) where inputs are not of the model's kind: what is missing
+    would be guessed, what is too much would be ignored.
+    """
     needed = {"smiles": bundle.needs_structures, "features": bool(bundle.manifest.columns)}
     wrong = [
         (f"/inputs/{number}/{field}", "missing" if wanted else "unexpected")

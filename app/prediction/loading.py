@@ -21,4 +21,7 @@ def load_model(resources: Resources, model_id: UUID) -> ModelBundle:
 
 @lru_cache(maxsize=1)
 def model_cache(resources: Resources) -> ModelCache:
-    return ModelCache(lambda model_id: load_model(resources, model_id))
+    return ModelCache(
+        lambda model_id: load_model(resources, model_id),
+        budget_bytes=resources.settings.model_cache_bytes,
+    )

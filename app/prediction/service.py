@@ -2,38 +2,59 @@
 
 import time
 from collections.abc import Sequence
+from contextlib import ExitStack
+from functools import partial
 from typing import Any
-from uuid import uuid4
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from app.core.errors import FieldError, InvalidInput
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
-from app.datasets.parts import (
-    Layout,
-    read_part,
-    shown_structure,
-    write_parts,
-)
-from app.features.matrix import molecule_cache
-from app.models.bundle import BundlePredictions, ModelBundle
-from app.prediction.answers import answer_columns
+from app.datasets.columns import STRUCTURE
+from app.datasets.parts import MAX_CHUNKS, Layout, write_parts
+from app.models.bundle import ModelBundle
 from app.prediction.artifacts import Artifacts
-from app.prediction.inputs import check_columns, predict_part
+from app.prediction.chunk import Keeper, answered
+from app.prediction.chunk_sizes import chunk_sizes
+from app.prediction.cost import cost_of, processes_of
+from app.prediction.inputs import check_columns
 from app.prediction.loading import model_cache
 from app.prediction.params import PredictParams
+from app.prediction.prepared import (
+    Prepared,
+    PreparedPart,
+    can_be_prepared,
+    keep,
+    prepared_key,
+)
+from app.prediction.results import part_key, schema_of, unanswered
+from app.prediction.sdf import sdf_text
 from app.prediction.source import source_of
 from app.resources import Resources
-from app.storage import keys
 
-#: molecules per step: bounds memory, and how late a cancel is noticed
-_STEP = 500
+_QUEUE = "predict"
+#: rows that a reader of a range holds at once
+_ROW_GROUP = 10_000
 
 
 def plan(resources: Resources, context: WorkContext, params: PredictParams) -> FanOut:
+    """Chunks of the file's features where the cache has them, else of the file."""
     bundle = _bundle(resources, params)
+    if "sdf" in params.formats and not bundle.needs_structures:
+        raise InvalidInput(
+            "the rows of a table have no structures for an SDF",
+            code="format_does_not_fit",
+            remedy="Ask for csv or parquet.",
+        )
     file, options = source_of(resources, params, bundle)
+    key = None
+    if params.cache and resources.settings.prepared_bytes and can_be_prepared(bundle):
+        key = prepared_key(resources.settings, file, options, bundle)
+        prepared = Prepared.find(resources.storage, key)
+        # coordinates are in the file only
+        if prepared is not None and not _needs_blocks(params, prepared.layout):
+            return _of_features(resources, context, params, bundle, prepared)
     specs, layout = write_parts(
         resources,
         context,
@@ -41,31 +62,115 @@ def plan(resources: Resources, context: WorkContext, params: PredictParams) -> F
         file.name,
         options=options,
         rows_per_part=params.chunk_rows,
+        sizes=partial(_sizes, resources, context, params, bundle, featurized=False),
     )
     check_columns(bundle, layout)
-    return FanOut(chunks=specs)
+    if key is None:
+        return FanOut(chunks=specs)
+    return FanOut(
+        chunks=[
+            ChunkSpec(
+                source={**spec.source, "prepare": key},
+                start_row=spec.start_row,
+                stop_row=spec.stop_row,
+            )
+            for spec in specs
+        ]
+    )
+
+
+def _needs_blocks(params: PredictParams, layout: Layout) -> bool:
+    return "sdf" in params.formats and layout.structure == STRUCTURE
+
+
+def _of_features(
+    resources: Resources,
+    context: WorkContext,
+    params: PredictParams,
+    bundle: ModelBundle,
+    prepared: Prepared,
+) -> FanOut:
+    prepared.layout.save(resources.storage, context.job_id, context.attempt)
+    rows = prepared.rows
+    sizes: Sequence[int]
+    if params.chunk_rows is None:
+        sizes = _sizes(resources, context, params, bundle, rows, featurized=True)
+    else:
+        size = max(params.chunk_rows, -(-rows // MAX_CHUNKS))
+        sizes = [min(size, rows - start) for start in range(0, rows, size)]
+    chunks, start = [], 0
+    for size in sizes:
+        source = {"prepared": prepared.key}
+        chunks.append(ChunkSpec(source=source, start_row=start, stop_row=start + size))
+        start += size
+    return FanOut(chunks=chunks)
+
+
+def _sizes(
+    resources: Resources,
+    context: WorkContext,
+    params: PredictParams,
+    bundle: ModelBundle,
+    rows: int,
+    *,
+    featurized: bool,
+) -> list[int]:
+    cost = cost_of(
+        resources.database,
+        context.project_id,
+        _model_id(params),
+        bundle,
+        featurized=featurized,
+    )
+    workers = processes_of(resources, _QUEUE)
+    sizes = chunk_sizes(rows, cost.seconds_per_row, workers)
+    context.event(
+        "division",
+        {
+            "rows": rows,
+            "chunks": len(sizes),
+            "milliseconds_per_row": round(1000 * cost.seconds_per_row, 4),
+            "measured_by": cost.how,
+            "processes": workers,
+        },
+    )
+    return sizes
 
 
 def run_chunk(
     resources: Resources, context: WorkContext, params: PredictParams, chunk: ChunkSpec
 ) -> dict[str, Any]:
     """Predict the chunk's rows into a Parquet part; only its key and counts are given back."""
-    layout = Layout.load(resources.storage, context.job_id, context.plan_attempt)
     bundle = _bundle(resources, params)
-    cache = molecule_cache(resources)
-    key = _part_key(context, chunk)
-    rows = read_part(resources.storage, chunk)
+    started = time.perf_counter()
+    storage = resources.storage
+    key, sdf_key = part_key(context, chunk, "parquet"), part_key(context, chunk, "sdf")
+    tables: list[pa.Table] = []
     failed = 0
-    tables = []
-    for start in range(0, len(rows), _STEP):
-        context.raise_if_cancelled()
-        batch = rows[start : start + _STEP]
-        found = predict_part(bundle, layout, batch, cache)
-        failed += sum(reason is not None for reason in found.reasons)
-        tables.append(pa.table({**_given(batch, layout), **answer_columns(bundle, found)}))
-    with resources.storage.writer(key) as stream:
-        pq.write_table(pa.concat_tables(tables), stream, compression="zstd")
-    return {"key": key, "rows": len(rows), "failed": failed}
+    with ExitStack() as stack:
+        keeper = None
+        if "prepare" in chunk.source:
+            keeper = stack.enter_context(Keeper(storage, chunk.source["prepare"], bundle))
+        sdf = None
+        if "sdf" in params.formats:
+            sdf = stack.enter_context(storage.writer(sdf_key))
+        for step in answered(resources, context, chunk, bundle, keeper):
+            tables.append(step.table)
+            failed += step.failed
+            if sdf is not None:
+                sdf.write(sdf_text(step.table, step.blocks).encode())
+    table = pa.concat_tables(tables)
+    with storage.writer(key) as stream:
+        pq.write_table(table, stream, compression="zstd", row_group_size=_ROW_GROUP)
+    return {
+        "key": key,
+        "rows": len(table),
+        "failed": failed,
+        "seconds": round(time.perf_counter() - started, 4),
+        "featurized": "prepared" in chunk.source,
+        **({"sdf": sdf_key} if sdf is not None else {}),
+        **({"prepared": keeper.name} if keeper is not None and keeper.whole else {}),
+    }
 
 
 def finalize(
@@ -74,17 +179,23 @@ def finalize(
     params: PredictParams,
     results: Sequence[ChunkResult],
 ) -> Outcome:
-    """Parts in order into predictions.parquet, predictions.csv and rejected.csv, streamed."""
+    """Parts in order into the files that were asked for and rejected.csv, streamed."""
     started = time.monotonic()
-    layout = Layout.load(resources.storage, context.job_id, context.plan_attempt)
+    storage = resources.storage
+    layout = Layout.load(storage, context.job_id, context.plan_attempt)
     bundle = _bundle(resources, params)
-    artifacts = Artifacts(resources.storage, context, _schema(bundle))
+    artifacts = Artifacts(storage, context, schema_of(bundle), params.formats)
     with artifacts:
         for result in results:
             context.raise_if_cancelled()
-            artifacts.add(_table_of(resources, bundle, layout, result))
+            if result.state == "succeeded":
+                table = pq.read_table(storage.local_path(result.result["key"]))
+                artifacts.add(table, result.result.get("sdf"))
+            else:
+                artifacts.add(unanswered(storage, bundle, layout, result), None)
     _check(layout, artifacts)
     files = artifacts.finish(_manifest(params, bundle, artifacts))
+    _keep_features(resources, layout, results)
     counts = {
         "rows_total": artifacts.rows,
         "rows_ok": artifacts.rows - artifacts.refused,
@@ -96,6 +207,8 @@ def finalize(
             "model": params.model,
             **counts,
             "chunks": len(results),
+            "cached_features": any("prepared" in result.spec.source for result in results),
+            "cpu_seconds": round(sum(r.result.get("seconds", 0.0) for r in results), 3),
             "finalize_seconds": round(time.monotonic() - started, 2),
         },
         counts=counts,
@@ -103,56 +216,33 @@ def finalize(
     )
 
 
+def _keep_features(resources: Resources, layout: Layout, results: Sequence[ChunkResult]) -> None:
+    """What the chunks have featurized becomes an entry of the cache, when all of it is there."""
+    names = [result.result.get("prepared") for result in results]
+    if not results or not all(names):
+        return
+    prepared = Prepared(
+        key=results[0].spec.source["prepare"],
+        layout=layout,
+        parts=tuple(
+            PreparedPart(name=str(name), rows=result.result["rows"])
+            for name, result in zip(names, results, strict=True)
+        ),
+    )
+    keep(resources.storage, prepared, resources.settings.prepared_bytes)
+
+
 def _bundle(resources: Resources, params: PredictParams) -> ModelBundle:
+    return model_cache(resources).get(_model_id(params))
+
+
+def _model_id(params: PredictParams) -> Any:
     if params.model_id is None:
         raise InvalidInput("a predict job needs a model")
-    return model_cache(resources).get(params.model_id)
+    return params.model_id
 
 
-def _part_key(context: WorkContext, chunk: ChunkSpec) -> str:
-    part = chunk.source["key"].rsplit("/", 1)[1].removesuffix(".parquet")
-    name = f"predicted/{part}-{chunk.start_row}-{uuid4().hex[:8]}.parquet"
-    return keys.work(context.job_id, context.attempt, name)
-
-
-def _given(batch: Sequence[dict[str, Any]], layout: Layout) -> dict[str, Any]:
-    """What a person knows a row by: its number, identifier and input."""
-    ids = layout.names("id")
-    return {
-        "row": pa.array([row["__row__"] for row in batch], pa.int64()),
-        "id": pa.array([row[ids[0]] if ids else None for row in batch], pa.string()),
-        "input": pa.array([shown_structure(row, layout) for row in batch], pa.string()),
-    }
-
-
-def _schema(bundle: ModelBundle) -> pa.Schema:
-    """Of the whole result, from an empty prediction."""
-    empty = answer_columns(bundle, _unpredicted(bundle, []))
-    given = {"row": pa.int64(), "id": pa.string(), "input": pa.string()}
-    fields = [pa.field(name, type_) for name, type_ in given.items()]
-    strings = {"status": pa.string()}
-    fields += [pa.field(n, strings.get(n, column.type)) for n, column in empty.items()]
-    return pa.schema(fields)
-
-
-def _table_of(
-    resources: Resources, bundle: ModelBundle, layout: Layout, result: ChunkResult
-) -> pa.Table:
-    """A chunk's part; for a chunk that failed, its rows with the reason."""
-    if result.state == "succeeded":
-        return pq.read_table(resources.storage.local_path(result.result["key"]))
-    batch = read_part(resources.storage, result.spec)
-    found = _unpredicted(bundle, [result.reason or "not predicted"] * len(batch))
-    return pa.table({**_given(batch, layout), **answer_columns(bundle, found)})
-
-
-def _unpredicted(bundle: ModelBundle, reasons: list[str]) -> BundlePredictions:
-    if bundle.needs_structures:
-        return bundle.predict_standardized(reasons)
-    return bundle.predict_rows(reasons)
-
-
-def _check(layout: Layout, artifacts: "Artifacts") -> None:
+def _check(layout: Layout, artifacts: Artifacts) -> None:
     if artifacts.rows != layout.rows:
         raise RuntimeError(f"{layout.rows} rows in, {artifacts.rows} rows out")
     if artifacts.refused == artifacts.rows:
@@ -171,7 +261,7 @@ def _check(layout: Layout, artifacts: "Artifacts") -> None:
         )
 
 
-def _manifest(params: PredictParams, bundle: ModelBundle, artifacts: "Artifacts") -> dict[str, Any]:
+def _manifest(params: PredictParams, bundle: ModelBundle, artifacts: Artifacts) -> dict[str, Any]:
     return {
         "model_id": str(params.model_id),
         "model": bundle.manifest.name,

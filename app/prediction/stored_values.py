@@ -103,13 +103,14 @@ def _of_job(
 
 def _of_model(model: ModelVersionRow, given: StoredValues) -> dict[str, Any]:
     target = _target(model, given)
+    dataset_id = None if model.dataset_id is None else str(model.dataset_id)
     return {
         "key": f"{model.manifest_key.rpartition('/')[0]}/predictions.parquet",
         "column": target["name"],
         "stored_as": f"{target['name']}_predicted",
         "part": given.part,
         "unit": given.unit or target.get("unit"),
-        "dataset_id": str(model.dataset_id),
+        "dataset_id": dataset_id,
         "raw": False,
         "said": f"model {model.name}:{model.number} ({given.part})",
     }

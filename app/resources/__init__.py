@@ -18,7 +18,10 @@ class Resources:
 
     @cached_property
     def database(self) -> Database:
-        return Database(self.settings.database_url)
+        return Database(
+            self.settings.database_url,
+            idle_in_transaction_seconds=self.settings.lease_seconds,
+        )
 
     @cached_property
     def storage(self) -> Storage:

@@ -82,6 +82,10 @@ class Splitter(Plugin):
     def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
         """At most `n` disjoint parts by this splitter's own rule; empty ones may be among them."""
 
+    def testable(self, rows: SplitInput) -> NDArray[np.bool_]:
+        """(n,) which rows a split of these may test; the others always train."""
+        return np.ones(rows.n, dtype=np.bool_)
+
     def folds(self, rows: SplitInput, seed: int, n: int) -> list[Split]:
         """Cross-validation: each part is the test part once, the others train (of `time`, only
         the earlier ones); no validation. Test parts are disjoint. They cover all rows, but for the

@@ -1,10 +1,18 @@
 """Cluster split: no Taylor-Butina cluster of similar molecules on two sides."""
 
+import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
 
 from app.core.errors import InvalidInput
 from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import balanced, cut_groups, require_molecules, require_rows
+from app.splitters.parts import (
+    balanced,
+    cut_groups,
+    require_molecules,
+    require_rows,
+    testable,
+)
 
 #: similarities grow with the square: 10,000 molecules take 4 CPU seconds, these 7 minutes
 MAX_MOLECULES = 100_000
@@ -42,6 +50,9 @@ class ButinaSplitter(Splitter):
                 "split.",
             )
         return split
+
+    def testable(self, rows: SplitInput) -> NDArray[np.bool_]:
+        return testable(self._clusters(rows), rows.n, self.params)
 
     def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
         return balanced(self._clusters(rows), seed, n)

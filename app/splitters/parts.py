@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
 from app.core.names import shown
@@ -75,6 +76,17 @@ def cut_groups(
     if not len(train) or not len(test):
         return None
     return Split(train=train, validation=validation, test=test)
+
+
+def testable(
+    groups: Sequence[Sequence[int]], n: int, fractions: FractionParams
+) -> NDArray[np.bool_]:
+    """(n,) rows of groups that `cut_groups` does not keep for training by their size."""
+    limit = sizes(n, fractions)[2] / 2
+    mask = np.zeros(n, dtype=np.bool_)
+    for group in groups:
+        mask[list(group)] = len(group) <= limit
+    return mask
 
 
 def _large_first(groups: Sequence[Sequence[int]], seed: int, limit: float) -> list[Sequence[int]]:

@@ -2,9 +2,18 @@
 
 from collections import defaultdict
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.core.errors import InvalidInput
 from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
-from app.splitters.parts import balanced, cut_groups, require_molecules, require_rows
+from app.splitters.parts import (
+    balanced,
+    cut_groups,
+    require_molecules,
+    require_rows,
+    testable,
+)
 
 
 @splitters.register
@@ -33,6 +42,9 @@ class ScaffoldSplitter(Splitter):
                 remedy="Use the random or stratified split.",
             )
         return split
+
+    def testable(self, rows: SplitInput) -> NDArray[np.bool_]:
+        return testable(self._groups(rows), rows.n, self.params)
 
     def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:
         return balanced(self._groups(rows), seed, n)

@@ -1,4 +1,6 @@
-"""The blob store port. Two adapters (local folder, S3) and an in-memory twin pass one suite."""
+"""The blob store port. Two adapters (local folder, S3), an in-memory twin and the wrapper that
+seals pass one suite.
+"""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
@@ -26,6 +28,9 @@ class Storage(Protocol):
 
     def open(self, key: str) -> BinaryIO:
         """A stream of the blob; the caller closes it."""
+
+    def beginning(self, key: str, length: int) -> bytes:
+        """The first `length` bytes, or all when there are fewer; cheap, however large the blob."""
 
     def local_path(self, key: str) -> Path:
         """A local file with the blob's content, memory-mappable; not to be written to."""

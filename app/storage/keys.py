@@ -34,6 +34,15 @@ def features(dataset_id: UUID, key: str, name: str) -> str:
     return f"features/{dataset_id}/{key}/{name}"
 
 
+#: features of files that were predicted, kept for the next model of the same features
+PREPARED = "prepared/"
+
+
+def prepared(key: str, name: str) -> str:
+    """`manifest.json` of a file whose molecules are featurized, and the parts that it names."""
+    return f"prepared/{key}/{name}"
+
+
 def split(dataset_id: UUID, key: str) -> str:
     return f"splits/{dataset_id}/{key}.json"
 
@@ -51,6 +60,26 @@ def predictions(job_id: UUID, attempt: int, name: str) -> str:
 def comparison(job_id: UUID, attempt: int, name: str) -> str:
     """`comparison.json`, `scores.parquet`, `comparison.html` of a comparison of candidates."""
     return f"comparisons/{job_id}/{attempt}/{name}"
+
+
+def evaluation(evaluation_id: UUID, name: str) -> str:
+    """`rows.parquet` of an evaluation: label and prediction of each row."""
+    return f"evaluations/{evaluation_id}/{name}"
+
+
+def export(job_id: UUID, attempt: int, name: str) -> str:
+    """The file that an export job made of a model."""
+    return f"exports/{job_id}/{attempt}/{name}"
+
+
+def audit_anchors(project_id: UUID) -> str:
+    """The prefix of a project's anchors."""
+    return f"audit/{project_id}/"
+
+
+def audit_anchor(project_id: UUID, day: str) -> str:
+    """The newest hash of the audit log on a day (YYYY-MM-DD, UTC)."""
+    return f"audit/{project_id}/{day}.json"
 
 
 def work(job_id: UUID, attempt: int, name: str) -> str:

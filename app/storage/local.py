@@ -69,6 +69,10 @@ class LocalStorage:
         self._used = True
         return stream
 
+    def beginning(self, key: str, length: int) -> bytes:
+        with self.open(key) as stream:
+            return stream.read(length)
+
     def local_path(self, key: str) -> Path:
         path = self._path(key)
         if not path.is_file():

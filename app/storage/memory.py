@@ -42,6 +42,9 @@ class MemoryStorage:
     def open(self, key: str) -> BinaryIO:
         return io.BytesIO(self.read(key))
 
+    def beginning(self, key: str, length: int) -> bytes:
+        return self.read(key)[:length]
+
     def local_path(self, key: str) -> Path:
         path = Path(self._folder.name) / key
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -10,11 +10,12 @@ from typing import Any, BinaryIO, cast
 
 from app.core.errors import ContentMissing, Retryable
 from app.core.settings import Settings
+from app.storage.bounded_folder import trim
 from app.storage.local import check_key
 
 _MISSING = frozenset({"404", "NoSuchKey", "NotFound"})
-#: blobs kept on this machine for memory mapping; the oldest go first
-_CACHE_BYTES = 4 << 30
+#: of an object of no bytes no range can be had
+_EMPTY = "InvalidRange"
 
 
 class S3Storage:
@@ -41,17 +42,33 @@ class S3Storage:
                 endpoint_url=self._settings.s3_endpoint or None,
                 aws_access_key_id=self._settings.s3_key or None,
                 aws_secret_access_key=self._settings.s3_secret or None,
+                verify=self._settings.s3_ca_file or None,
                 config=Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 3}),
             )
         return self._client
 
+    @property
+    def _encryption(self) -> dict[str, str]:
+        """Server-side encryption of what is written, when the settings ask for it."""
+        if not self._settings.s3_sse:
+            return {}
+        key_id = self._settings.s3_sse_key_id
+        named = {"SSEKMSKeyId": key_id} if key_id else {}
+        return {"ServerSideEncryption": self._settings.s3_sse, **named}
+
     def write(self, key: str, data: bytes) -> None:
         with self._translated(key):
-            self.client.put_object(Bucket=self._bucket, Key=check_key(key), Body=data)
+            self.client.put_object(
+                Bucket=self._bucket, Key=check_key(key), Body=data, **self._encryption
+            )
+        self._forget(key)
 
     def write_file(self, key: str, path: Path) -> None:
         with self._translated(key):
-            self.client.upload_file(str(path), self._bucket, check_key(key))
+            self.client.upload_file(
+                str(path), self._bucket, check_key(key), ExtraArgs=self._encryption
+            )
+        self._forget(key)
 
     @contextmanager
     def writer(self, key: str) -> Iterator[BinaryIO]:
@@ -60,7 +77,8 @@ class S3Storage:
             yield cast("BinaryIO", stream)
             stream.seek(0)
             with self._translated(key):
-                self.client.upload_fileobj(stream, self._bucket, key)
+                self.client.upload_fileobj(stream, self._bucket, key, ExtraArgs=self._encryption)
+        self._forget(key)
 
     def read(self, key: str) -> bytes:
         with self.open(key) as stream:
@@ -68,6 +86,25 @@ class S3Storage:
 
     def open(self, key: str) -> BinaryIO:
         return self.local_path(key).open("rb")
+
+    def beginning(self, key: str, length: int) -> bytes:
+        from botocore.exceptions import ClientError
+
+        kept = self._cache / check_key(key)
+        if kept.is_file():
+            with kept.open("rb") as stream:
+                return stream.read(length)
+        with self._translated(key):
+            try:
+                answer = self.client.get_object(
+                    Bucket=self._bucket, Key=key, Range=f"bytes=0-{length - 1}"
+                )
+            except ClientError as error:
+                if error.response["Error"]["Code"] == _EMPTY:
+                    return b""
+                raise
+            found: bytes = answer["Body"].read()
+            return found
 
     def local_path(self, key: str) -> Path:
         path = self._cache / check_key(key)
@@ -82,7 +119,7 @@ class S3Storage:
             temporary.replace(path)
         finally:
             temporary.unlink(missing_ok=True)
-        self._trim(path)
+        trim(self._cache, path)
         return path
 
     def exists(self, key: str) -> bool:
@@ -118,16 +155,9 @@ class S3Storage:
         with self._translated(key):
             return self.client.head_object(Bucket=self._bucket, Key=check_key(key))
 
-    def _trim(self, newest: Path) -> None:
-        files = sorted(
-            (path for path in self._cache.rglob("*") if path.is_file() and path != newest),
-            key=lambda path: path.stat().st_mtime,
-        )
-        total = sum(path.stat().st_size for path in files) + newest.stat().st_size
-        while files and total > _CACHE_BYTES:
-            oldest = files.pop(0)
-            total -= oldest.stat().st_size
-            oldest.unlink(missing_ok=True)
+    def _forget(self, key: str) -> None:
+        """A blob that was sealed anew is another object under its old name."""
+        (self._cache / key).unlink(missing_ok=True)
 
     @contextmanager
     def _translated(self, key: str) -> Iterator[None]:

@@ -1,7 +1,7 @@
 """Predictions of rows by models that had not seen them: what a calibration is learned from."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,7 @@ from app.features.fitted import FittedFeatures
 from app.splitters.base import Indices, Split
 from app.training.material import Material, tell
 from app.training.params import TrainParams
-from app.training.splitting import fold_dataset
+from app.training.splitting import fold_dataset, testable_rows
 from app.uncertainty.assessor import NEIGHBOURS, HeldOut
 from app.uncertainty.nearest import Nearest
 from app.uncertainty.references import index_of
@@ -24,6 +24,9 @@ from app.uncertainty.references import index_of
 CROSS_COST = 20_000_000
 #: fewer rows say nothing about errors
 _MIN_ROWS = 20
+#: fewer rows that could be tested: all are asked about, for intervals that are too wide rather than
+#: learned from too little
+_MIN_ASKED = 100
 
 CROSS = "cross_conformal"
 SPLIT = "split_conformal"
@@ -78,14 +81,14 @@ class Neighbourhood:
 def folds_of(
     context: WorkContext, params: TrainParams, material: Material, rows: Indices
 ) -> list[Split]:
-    """Of `rows`, by the job's own splitter and its seed. None at all, with a warning, where that
-    cannot be.
+    """Of `rows`, by the job's own splitter and its seed; tested are only rows that the split could
+    test, for nobody asks about the others. None at all, with a warning, where that cannot be.
     """
     if len(rows) < _MIN_ROWS:
         _warn(context, f"{len(rows)} rows are too few for folds")
         return []
     try:
-        return fold_dataset(
+        folds = fold_dataset(
             material.dataset,
             params.split,
             material.labels.y,
@@ -93,9 +96,14 @@ def folds_of(
             seed=params.seed,
             n=params.calibration_folds,
         )
+        asked = testable_rows(material.dataset, params.split, material.labels.y, rows)
     except InvalidInput as error:
         _warn(context, error.detail)
         return []
+    if len(asked) < _MIN_ASKED:
+        return folds
+    tested = [replace(fold, test=np.intersect1d(fold.test, asked)) for fold in folds]
+    return [fold for fold in tested if len(fold.test)]
 
 
 def out_of_fold(

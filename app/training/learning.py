@@ -8,8 +8,8 @@ import numpy as np
 
 from app.algorithms.base import Algorithm, FitContext, FittedModel
 from app.core.work import WorkContext
-from app.features.fingerprints import dataset_fingerprints
 from app.features.fitted import FittedFeatures
+from app.features.matrix import dataset_fingerprints
 from app.models.bundle import BundleManifest, ModelBundle, libraries
 from app.resources import Resources
 from app.splitters.base import Indices, Split

@@ -11,9 +11,12 @@ from app.algorithms.base import Algorithm, algorithms
 from app.core.errors import InvalidInput
 from app.core.ids import new_id
 from app.core.work import Outcome, WorkContext
+from app.db.jobs import JobRow
 from app.db.models import ModelVersionRow
 from app.models.bundle import ModelBundle, SavedBundle
-from app.models.records import next_number, set_alias
+from app.models.pointers import announce_after
+from app.models.records import next_number
+from app.registry.training import point_after_training
 from app.reporting.service import reports_of_training
 from app.resources import Resources
 from app.splitters.base import Indices
@@ -61,7 +64,12 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
         row = _record(session, context, params, material, bundle, saved, facts)
         if made.folds is not None:
             made.folds.record(session)
-        return {"model_ref": f"{row.name}:{row.number}"}
+        announce_after(session, resources.cache)
+        told: dict[str, Any] = {"model_ref": f"{row.name}:{row.number}"}
+        if params.alias is not None:
+            by = f"job:{context.job_id}"
+            told["alias"] = point_after_training(session, row, params.alias, by=by)
+        return told
 
     n = metrics["n"]
     return Outcome(
@@ -173,6 +181,7 @@ def _record(
         dataset_id=material.dataset.id,
         split_id=material.split.record(session, tested=True),
         job_id=context.job_id,
+        created_by=_asked_by(session, context),
         feature_set_hash=manifest.feature_set_key,
         device=facts["device"],
         manifest_key=saved.manifest_key,
@@ -180,6 +189,10 @@ def _record(
     )
     session.add(row)
     session.flush()
-    if params.alias is not None:
-        set_alias(session, model=row, alias=params.alias, by=f"job:{context.job_id}")
     return row
+
+
+def _asked_by(session: Session, context: WorkContext) -> str:
+    """Who submitted the job (in tests there may be none)."""
+    job = session.get(JobRow, context.job_id) if context.job_id is not None else None
+    return "system" if job is None else job.created_by

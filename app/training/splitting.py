@@ -131,6 +131,17 @@ def fold_dataset(
     return [_of(labelled, fold) for fold in local]
 
 
+def testable_rows(
+    dataset: Dataset, spec: SplitSpec, y: NDArray[np.float64], rows: Indices
+) -> Indices:
+    """Those of `rows` that a split by `spec` may test: of a scaffold split not the largest
+    scaffold, which always trains. All of them where these are none.
+    """
+    splitter = splitters.get(spec.name).from_values(dict(spec.params))
+    found = rows[splitter.testable(_input(dataset, splitter, y, rows))]
+    return found if len(found) else rows
+
+
 def _input(
     dataset: Dataset, splitter: Splitter, y: NDArray[np.float64], rows: Indices
 ) -> SplitInput:

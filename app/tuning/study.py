@@ -10,7 +10,7 @@ from sqlalchemy.pool import NullPool
 
 from app.core.errors import InvalidInput
 from app.core.settings import get_settings
-from app.db.database import Database
+from app.db.database import APPLICATION_NAME, Database
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
@@ -18,18 +18,35 @@ _LOCK = 7_245_013
 
 
 def study_storage(database: Database) -> RDBStorage:
-    """Made under a lock: two first users must not both create Optuna's tables."""
+    """Its first use makes Optuna's tables, under a lock: two must not both create them."""
     if elsewhere := get_settings().optuna_storage:
-        return RDBStorage(
-            elsewhere.replace("postgresql://", "postgresql+psycopg://", 1),
-            engine_kwargs={"poolclass": NullPool},
-        )
-    url = database.url.update_query_dict({"options": "-csearch_path=optuna"})
-    with database.engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
-        return RDBStorage(
-            url.render_as_string(hide_password=False), engine_kwargs={"poolclass": NullPool}
-        )
+        return _storage(elsewhere.replace("postgresql://", "postgresql+psycopg://", 1))
+    url = database.url.update_query_dict(
+        {
+            "options": database.options("-csearch_path=optuna"),
+            "application_name": APPLICATION_NAME,
+        }
+    ).render_as_string(hide_password=False)
+    if _tables_made(database):
+        return _storage(url, skip_table_creation=True)
+    with database.session() as session:
+        session.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        return _storage(url)
+
+
+def _storage(url: str, *, skip_table_creation: bool = False) -> RDBStorage:
+    return RDBStorage(
+        url, engine_kwargs={"poolclass": NullPool}, skip_table_creation=skip_table_creation
+    )
+
+
+def _tables_made(database: Database) -> bool:
+    """All of them: Optuna writes down their version last."""
+    with database.session() as session:
+        if session.scalar(text("SELECT to_regclass('optuna.alembic_version')")) is None:
+            return False
+        versions = session.scalar(text("SELECT count(*) FROM optuna.alembic_version"))
+    return bool(versions)
 
 
 def create_study(database: Database, name: str, direction: str, sampler: str, seed: int) -> Any:

@@ -56,10 +56,16 @@ class Assessment:
     confidence: Values
     #: (n,) distance from the centre of the training rows
     leverage: Values
-    #: (n,) whether the model knows enough about such inputs
+    #: by rule of the domain (`similarity`, `leverage`): (n,) whether it is kept
+    kept: dict[str, NDArray[np.bool_]]
+    #: (n,) whether all are: the model knows enough about such inputs
     inside: NDArray[np.bool_]
     #: places are those of `Assessor.references`
     nearest: Nearest
+
+    def outside_by(self, at: int) -> list[str]:
+        """The rules that the prediction at `at` does not keep."""
+        return [rule for rule, kept in self.kept.items() if not kept[at]]
 
 
 class TargetCalibration(BaseModel):
@@ -190,9 +196,10 @@ class Assessor:
     ) -> Assessment:
         known = [self.calibration.targets[target] for target in self.task.targets]
         leverage = self.leverage.of(X)
-        inside = (nearest.closest >= self.calibration.similarity_threshold) & (
-            leverage <= self.calibration.leverage_threshold
-        )
+        kept = {
+            "similarity": nearest.closest >= self.calibration.similarity_threshold,
+            "leverage": leverage <= self.calibration.leverage_threshold,
+        }
         lower = upper = None
         if self.task.is_classification:
             confidence = class_confidence(found)
@@ -207,7 +214,8 @@ class Assessor:
             upper=upper,
             confidence=confidence,
             leverage=leverage,
-            inside=inside,
+            kept=kept,
+            inside=kept["similarity"] & kept["leverage"],
             nearest=nearest,
         )
 

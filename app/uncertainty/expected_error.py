@@ -1,12 +1,14 @@
 """How far off a model's numbers are expected to be, learned from rows that it had not seen."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from app.algorithms.lightgbm_rows import BoosterRows
 from app.uncertainty.nearest import Nearest
 
 Values = NDArray[np.float64]
@@ -16,6 +18,8 @@ MIN_ROWS = 80
 _ROUNDS = 80
 #: their average ranks errors a little better than one does (out-of-fold rows of the shared sets)
 _MEMBERS = 3
+#: rows that are asked one by one, without LightGBM's preparations for many
+_FEW = 64
 _SETTINGS = {
     "objective": "regression",
     "learning_rate": 0.05,
@@ -127,8 +131,15 @@ class ErrorModel:
         """(n,) expected size of the error, in the target's unit; 1 for all without a booster."""
         if not self.boosters or not len(features):
             return np.ones(len(features))
-        said = [booster.predict(features, num_threads=1) for booster in self.boosters]
+        if len(features) <= _FEW:
+            said = [rows.predict(features)[:, 0] for rows in self._by_row]
+        else:
+            said = [booster.predict(features, num_threads=1) for booster in self.boosters]
         return np.asarray(np.exp(np.mean(said, axis=0)), dtype=np.float64)
+
+    @cached_property
+    def _by_row(self) -> tuple[BoosterRows, ...]:
+        return tuple(BoosterRows(booster) for booster in self.boosters)
 
     def save(self, folder: Path, name: str) -> None:
         """`<name>-<member>.txt`; nothing where there is no booster."""

@@ -9,7 +9,8 @@ Values = NDArray[np.float64]
 #: log-odds = a * log(p) - b * log(1 - p) + c
 Beta = tuple[float, float, float]
 
-_EDGE = 1e-6
+EDGE = 1e-6
+LARGEST_LOG_ODDS = 40.0
 #: rows of the rarer side that a calibration is learned from at least
 _MIN_ROWS = 15
 _PARTS = 5
@@ -58,7 +59,9 @@ def apply(p: Values, beta: Beta | None) -> Values:
     if beta is None:
         return p
     log_odds = _columns(p) @ np.array(beta[:2]) + beta[2]
-    return np.asarray(1 / (1 + np.exp(-np.clip(log_odds, -40, 40))), dtype=np.float64)
+    return np.asarray(
+        1 / (1 + np.exp(-np.clip(log_odds, -LARGEST_LOG_ODDS, LARGEST_LOG_ODDS))), dtype=np.float64
+    )
 
 
 def apply_all(probabilities: Values, betas: Sequence[Beta | None]) -> Values:
@@ -75,10 +78,10 @@ def apply_all(probabilities: Values, betas: Sequence[Beta | None]) -> Values:
 
 
 def _columns(p: Values) -> Values:
-    clipped = np.clip(p, _EDGE, 1 - _EDGE)
+    clipped = np.clip(p, EDGE, 1 - EDGE)
     return np.column_stack([np.log(clipped), -np.log1p(-clipped)])
 
 
 def _log_loss(truth: NDArray[np.bool_], p: Values) -> float:
-    right = np.clip(np.where(truth, p, 1 - p), _EDGE, 1)
+    right = np.clip(np.where(truth, p, 1 - p), EDGE, 1)
     return float(-np.log(right).mean())

@@ -1,11 +1,20 @@
 """The most similar of many fingerprints, exactly, by an inverted index over their bits."""
 
+from functools import cached_property
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.uncertainty.nearest import Nearest, best
+from app.uncertainty.nearest import Nearest, best, best_of_each
+
+#: queries from which on they are answered together
+_MANY = 64
+#: references up to which their bits are also kept as a table for that (8 kB each): with more, the
+#: lists of few bits are as fast
+_TABLE_ROWS = 4_096
+#: similarities that are held at once: 32 MB
+_BLOCK = 4_000_000
 
 
 class TanimotoIndex:
@@ -30,8 +39,16 @@ class TanimotoIndex:
         """The k most similar references of each query (q, width), by Tanimoto similarity; fewer
         when there are fewer references.
         """
-        found = [best(self.similarity(row), k) for row in bits]
-        return Nearest.stacked(found, min(k, len(self._counts)))
+        k = min(k, len(self._counts))
+        if len(bits) < _MANY or not 0 < len(self._counts) <= _TABLE_ROWS:
+            return Nearest.stacked([best(self.similarity(row), k) for row in bits], k)
+        step = max(1, _BLOCK // len(self._counts))
+        blocks = [self._similarities(bits[n : n + step]) for n in range(0, len(bits), step)]
+        found = [best_of_each(block, k) for block in blocks]
+        return Nearest(
+            places=np.concatenate([places for places, _ in found]),
+            similarity=np.concatenate([values for _, values in found]),
+        )
 
     def similarity(self, bits: NDArray[Any]) -> NDArray[np.float64]:
         """(n,) Tanimoto similarity of one fingerprint (width,) to each reference. Two without any
@@ -49,3 +66,22 @@ class TanimotoIndex:
             shared, union, out=np.ones(len(union)), where=union > 0
         )
         return found
+
+    def _similarities(self, bits: NDArray[Any]) -> NDArray[np.float64]:
+        """(q, n): as `similarity` of each of (q, width), to the last bit."""
+        from scipy.sparse import csr_matrix
+
+        shared = (csr_matrix(bits, dtype=np.float32) @ self._table).astype(np.float64)
+        on = bits.sum(axis=1, dtype=np.int64)
+        union = self._counts + on[:, None] - shared
+        found: NDArray[np.float64] = np.divide(
+            shared, union, out=np.ones(union.shape), where=union > 0
+        )
+        return found
+
+    @cached_property
+    def _table(self) -> NDArray[np.float32]:
+        """(width, n) of 0 and 1."""
+        table = np.zeros((len(self._starts) - 1, len(self._counts)), dtype=np.float32)
+        table[np.repeat(np.arange(len(table)), np.diff(self._starts)), self._rows] = 1
+        return table

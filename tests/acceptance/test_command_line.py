@@ -23,8 +23,9 @@ class Shell:
         self.environment, self.folder = cluster.environment, folder
 
     def start(self, *words):
+        # a shell that runs the tests in the background has made all below it deaf to Ctrl-C
         return subprocess.Popen(
-            [*COMMAND, *map(str, words)],
+            ["env", "--default-signal=INT", *COMMAND, *map(str, words)],
             env=self.environment,
             cwd=self.folder,
             stdin=subprocess.DEVNULL,

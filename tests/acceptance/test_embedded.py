@@ -163,6 +163,15 @@ def test_a_killed_process_is_restarted_and_said_so(running, name):
     until(lambda: _answers(running))
 
 
+def test_up_waits_for_a_process_that_is_started_again(running):
+    before = running.pids()["flower"]
+    running.kill(before)
+    done = running.run("up")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "down" not in done.stdout
+    assert running.pids()["flower"] != before
+
+
 def _answers(cluster):
     try:
         return "items" in cluster.get("/api/v1/jobs")

@@ -13,13 +13,20 @@ from api.schemas.examples import EXAMPLES
 from app.comparison.params import Candidate
 from app.core.requests import PluginSpec
 from app.core.settings import Settings
+from app.endpoints.outcomes import Outcome
+from app.endpoints.spec import CanarySpec, FallbackSpec, GuardSpec, HistorySpec, RouteSpec
 from app.prediction.comparison_params import ComparedItem, StoredValues
 from app.prediction.params import PredictionInput
 from app.resources import Resources
+from app.schedules.spec import JobTemplate, RetrainSpec
 from app.training.params import SplitSpec
 
 #: what stands inside other bodies
-_INNER = (Candidate, ComparedItem, PluginSpec, PredictionInput, SplitSpec, StoredValues)
+_INNER = (
+    *(Candidate, ComparedItem, PluginSpec, PredictionInput, SplitSpec, StoredValues),
+    *(CanarySpec, FallbackSpec, GuardSpec, HistorySpec, Outcome, RouteSpec),
+    *(JobTemplate, RetrainSpec),
+)
 
 
 @pytest.fixture(scope="module")

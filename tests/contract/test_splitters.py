@@ -257,3 +257,22 @@ def test_fewer_groups_than_folds_make_fewer_folds_and_one_group_none():
     with pytest.raises(InvalidInput) as caught:
         make("scaffold").folds(one, 0, 5)
     assert caught.value.problem()["code"] == "too_few_folds"
+
+
+@ALL
+def test_what_is_not_testable_is_never_tested(name, rows):
+    """Intervals are learned from the testable rows alone (app/training/held_out.py)."""
+    splitter = make(name)
+    testable = splitter.testable(rows)
+    assert testable.shape == (rows.n,)
+    for seed in range(10):
+        assert testable[splitter.split(rows, seed).test].all()
+
+
+def test_the_largest_scaffold_is_not_testable(esol):
+    """Half of ESOL has no ring, which is one scaffold for Bemis and Murcko."""
+    testable = make("scaffold").testable(esol)
+    acyclic = np.array([murcko_scaffold(smiles) == "" for smiles in esol.smiles])
+    assert acyclic.sum() > 100
+    assert not testable[acyclic].any()
+    assert testable.sum() > 150

@@ -6,9 +6,11 @@ import pytest
 
 from app.core.errors import InvalidInput, NotFound, Retryable
 from app.core.settings import Settings
+from app.storage.encrypted import EncryptedStorage
 from app.storage.local import LocalStorage
 from app.storage.memory import MemoryStorage
 from app.storage.s3 import S3Storage
+from app.storage.sealing import StorageKey
 from tests.support.s3 import new_bucket, s3_server
 from workers.servers import free_port
 
@@ -19,11 +21,20 @@ def s3_url():
         yield url
 
 
-@pytest.fixture(params=["local", "memory", "s3"])
+@pytest.fixture(params=["local", "memory", "s3", "sealed local", "sealed memory", "sealed s3"])
 def storage(request, tmp_path):
-    if request.param == "local":
+    kind = request.param.removeprefix("sealed ")
+    plain = _plain(kind, request, tmp_path)
+    if kind == request.param:
+        return plain
+    key = StorageKey(secret=b"k" * 32)
+    return EncryptedStorage(plain, key, plain_folder=tmp_path / "plain", refuse_plain=True)
+
+
+def _plain(kind, request, tmp_path):
+    if kind == "local":
         return LocalStorage(tmp_path / "blobs")
-    if request.param == "memory":
+    if kind == "memory":
         return MemoryStorage()
     url = request.getfixturevalue("s3_url")
     bucket = f"b-{tmp_path.name.replace('_', '-')[:40].lower().strip('-')}"
@@ -57,6 +68,24 @@ def test_a_missing_blob_is_not_found(storage):
     for read in (storage.read, storage.local_path, storage.size, storage.open):
         with pytest.raises(NotFound):
             read("nothing/here")
+    with pytest.raises(NotFound):
+        storage.beginning("nothing/here", 3)
+
+
+def test_a_range_is_read_from_anywhere(storage):
+    """Of a blob of several chunks and of an empty one; only what is asked for."""
+    content = bytes(i % 251 for i in range(200_000))
+    storage.write("a/long", content)
+    storage.write("a/empty", b"")
+    assert storage.beginning("a/long", 5) == content[:5]
+    assert storage.beginning("a/empty", 5) == b""
+    assert (storage.read("a/empty"), storage.size("a/empty")) == (b"", 0)
+    with storage.open("a/long") as stream:
+        stream.seek(150_000)
+        assert stream.read(100) == content[150_000:150_100]
+    storage.write("a/long", b"sealed again is written anew")
+    assert storage.read("a/long") == b"sealed again is written anew"
+    assert storage.local_path("a/long").read_bytes() == b"sealed again is written anew"
 
 
 def test_lists_are_sorted_and_deletes_are_by_prefix(storage):

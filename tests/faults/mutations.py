@@ -41,8 +41,8 @@ MUTATIONS = (
     ),
     Mutation(
         name="the parent keeps no leases",
-        file="workers/bootsteps.py",
-        before="self._every(_TICK_SECONDS, lambda: self._tick(worker, resources)",
+        file="workers/child_keeper.py",
+        before="self._every(_TICK_SECONDS, lambda: self._tick(resources)",
         after="self._every(_TICK_SECONDS, lambda: None",
         tests=(f"{_FAULTS}::test_c_code_that_holds_the_interpreter_lock_keeps_its_lease",),
     ),

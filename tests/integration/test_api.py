@@ -26,6 +26,7 @@ from workers.queues import redis_list
 OPEN_ROUTES = {
     *("/health/live", "/health/ready", "/problems", "/problems/{code}"),
     "/compat/worker/health",
+    *("/schemas", "/schemas/{type}/{version}", "/asyncapi.json"),
 }
 OWNER = Owner(worker="test", pid=1)
 
@@ -120,7 +121,7 @@ def test_secrets_are_stored_as_hashes(resources):
 @pytest.mark.req("S1-05")
 def test_health_and_headers(api):
     ready = api.get("http://retort/health/ready")
-    assert ready.json()["checks"] == {"postgres": "ok", "redis": "ok", "storage": "ok"}
+    assert ready.json()["checks"] == dict.fromkeys(("postgres", "schema", "redis", "storage"), "ok")
     assert ready.headers["x-content-type-options"] == "nosniff"
     assert api.get("jobs", headers={"X-Request-ID": "mine-1"}).headers["x-request-id"] == "mine-1"
 

@@ -1,12 +1,14 @@
 """The ML worker's routes without workers: what is accepted, refused, reused, and in which words."""
 
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from api.compat import following
 from api.compat.worker_answers import answer_of
 from app.core.errors import InvalidInput
 from app.core.settings import Settings, get_settings
@@ -45,9 +47,7 @@ def imports(tmp_path, monkeypatch, retort_environment):
 
 @pytest.fixture
 def api(imports, resources, monkeypatch):
-    from api.routes import compat_worker
-
-    monkeypatch.setattr(compat_worker, "_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(following, "WAIT_SECONDS", 0.0)
     with calling(resources, base="/compat/worker/") as client:
         yield client
 
@@ -107,6 +107,20 @@ def test_optimize_takes_the_documented_space_and_leaves_the_test_rows_alone(api,
     assert job.params["split"] == train.params["split"]
     assert api.post("optimize", json=REQUEST).status_code == 202
     assert jobs_of(resources, "optimize")[0].params["n_trials"] == 100
+
+
+@pytest.mark.parametrize(
+    ("prefer", "applied"), [("respond-async", None), ("wait=0", "wait=0"), ("wait=0.5", "wait=0.5")]
+)
+def test_the_caller_says_how_long_to_wait(api, monkeypatch, prefer, applied):
+    monkeypatch.setattr(following, "WAIT_SECONDS", 300.0)  # longer than a test may take
+    started = time.monotonic()
+    answer = api.post("train", json=REQUEST, headers={"Prefer": prefer})
+    again = api.get(f"jobs/{answer.json()['job_id']}", headers={"Prefer": prefer})
+    assert time.monotonic() - started < 100
+    for said in (answer, again):
+        assert said.status_code == 202
+        assert said.headers.get("Preference-Applied") == applied
 
 
 @pytest.mark.req("S4-13")

@@ -47,8 +47,9 @@ def test_our_message_is_celerys_message(resources, celery, job):
 def test_the_relay_publishes_all_that_it_was_given(resources, celery, job):
     relay = Dispatcher(celery)
     relay.start()
-    for _ in range(500):
+    for _ in range(100):
         relay.enqueue(job)
+        relay.enqueue(*[job] * 4)
     relay.close()
     assert resources.redis.llen(redis_list("cpu", 5)) == 500
 

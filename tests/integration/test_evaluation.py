@@ -17,6 +17,8 @@ from app.db.models import ModelVersionRow
 from app.evaluation import service as evaluation
 from app.evaluation.params import EvaluateParams
 from app.ingestion import service as ingestion
+from app.integrity.blobs import missing_blobs, unseen_blobs
+from app.registry.evaluated_rows import read_rows
 from app.training import service as training
 from app.training.params import TrainParams
 from tests.support.datasets import new_dataset, stored_file
@@ -285,3 +287,23 @@ def test_a_job_is_accepted_and_mistakes_are_named(world, api, esol):
     assert other
     wrong = post(model="esol", dataset="freesolv", part="test").json()
     assert wrong["errors"][0]["pointer"] == "/params/part"
+
+
+def test_rows_and_the_time_of_one_are_kept_for_gates(world, resources, esol):
+    model_id = world.train(esol, targets=(ESOL_TARGET,), algorithm={"name": "ridge"})
+    found = world.evaluate(model_id)
+    stored = world.row(EvaluationRow, found["evaluation_id"])
+    rows = read_rows(resources.storage, stored.rows_key, stored.rows_sha256)
+    assert len(rows.rows) == found["rows"]["evaluated"]
+    rmse = reference.root_mean_squared_error(rows.y[:, 0], rows.predicted[:, 0])
+    assert rmse == pytest.approx(found["metrics"][ESOL_TARGET]["rmse"]["value"])
+    told = {row["row"]: row for row in predicted_rows(resources, model_id, "test")}
+    assert len(told) == len(rows.rows)
+    latency = stored.details["latency_ms"]
+    assert 0 < latency["p50"] <= latency["p95"]
+    assert latency["rows"] == 20
+    assert missing_blobs(resources.database, resources.storage) == []
+    assert not [k for k in unseen_blobs(resources.database, resources.storage) if "eval" in k]
+    resources.storage.delete(stored.rows_key)
+    (lost,) = missing_blobs(resources.database, resources.storage)
+    assert (lost.rule, lost.id) == ("evaluations", found["evaluation_id"])

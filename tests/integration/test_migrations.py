@@ -102,7 +102,8 @@ _CONTRACTING = (
     r"\bSET\s+NOT\s+NULL\b",
     r"\bALTER\s+(COLUMN\s+)?\S+\s+(SET\s+DATA\s+)?TYPE\b",
     r"\bADD\s+COLUMN\b(?=.*\bNOT\s+NULL\b)(?!.*\b(DEFAULT|GENERATED)\b)",
-    r"\bTRUNCATE\b",
+    # but for a trigger that refuses it
+    r"(?<!BEFORE )\bTRUNCATE\b",
 )
 
 

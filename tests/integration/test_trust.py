@@ -110,6 +110,15 @@ def test_what_is_unlike_everything_is_outside(esol):
     strange = "[Na+].[O-]S(=O)(=O)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)C(F)(F)F"
     found = bundle.predict([strange, "CCCCCCO"])
     assert found.assessment.inside.tolist() == [False, True]
+    items = answer_items(bundle, [{"smiles": strange}, {"smiles": "CCCCCCO"}], found)
+    calibration = bundle.assessor.calibration
+    for item in items:
+        domain = item["domain"]
+        expected = ["similarity"] * (domain["similarity"] < calibration.similarity_threshold)
+        expected += ["leverage"] * (domain["leverage"] > calibration.leverage_threshold)
+        assert domain["outside_by"] == expected
+    assert items[0]["domain"]["outside_by"]
+    assert not items[1]["domain"]["outside_by"]
 
 
 def test_files_and_json_say_the_same(esol):

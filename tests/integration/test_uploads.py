@@ -336,7 +336,8 @@ def test_the_clean_up_forgets_old_uploads_and_no_other(api, resources):
 
 
 def test_the_tasks_clean_up_includes_uploads(api, resources, caplog):
-    from tasks.maintenance import _ran_at, clean_up
+    from tasks.maintenance import clean_up
+    from workers.rounds import _ran_at
 
     upload = begin(api, content())
     with resources.database.cursor() as cursor:

@@ -4,13 +4,23 @@
 """
 
 import json
+import time
 import uuid
 from datetime import datetime, timedelta
 
 import pandas as pd
 import pytest
 
-from retort import InvalidRequest, JobFailed, NotFound
+from retort import (
+    Conflict,
+    GateFailed,
+    InvalidReference,
+    InvalidRequest,
+    JobFailed,
+    ModelInUse,
+    NoEarlierHolder,
+    NotFound,
+)
 
 ROWS = [
     {"smiles": smiles, "y": float(n)}
@@ -77,6 +87,21 @@ def test_a_model_has_metrics_and_a_name(client, model, name):
     assert "files" in client.models.manifest(name)
 
 
+def test_a_model_is_taken_elsewhere(client, model, name, tmp_path):
+    made = client.models.export(model, "bundle").download(tmp_path / "b.zip")
+    assert made["size"] == (tmp_path / "b.zip").stat().st_size
+    assert made["model_ref"] == model["ref"]
+    copy = client.models.import_bundle(tmp_path / "b.zip", f"{name}-x", sha256=made["sha256"])
+    assert copy["ref"] == f"{name}-x:1"
+    assert copy["dataset_id"] is None
+    assert copy["imported_from"]["name"] == name
+    assert copy.metrics == model.metrics
+    (tmp_path / "no.zip").write_bytes(b"no bundle")
+    with pytest.raises(JobFailed) as refused:
+        client.models.import_bundle(tmp_path / "no.zip")
+    assert refused.value.code == "bundle_refused"
+
+
 def test_aliases_are_set_and_taken_away(client, model, name):
     entry = client.registry[name].promote(1, alias="champion", note="best")
     assert (entry["alias"], entry["version"]) == ("champion", 1)
@@ -88,6 +113,39 @@ def test_aliases_are_set_and_taken_away(client, model, name):
         client.models.get(f"{name}@champion")
 
 
+def test_versions_are_gated_rolled_back_and_put_away(client, dataset, name):
+    ours = client.registry[f"{name}-r"]
+    for _ in range(2):
+        client.train(name, target="y", name=ours.name, **FAST).result()
+    assert ours.promote(1, note="the first")["before"] is None
+    ours.set_policy(evaluation_dataset=name)
+    with pytest.raises(GateFailed) as gate:
+        ours.promote(2)
+    assert {"pointer": "/checks/evaluated", "code": "failed"}.items() <= gate.value.fields[
+        0
+    ].items()
+    assert "retort evaluate" in gate.value.remedy
+    ours.drop_policy()
+    assert ours.promote(2, alias="production")["alias"] == "champion"
+    with pytest.raises(ModelInUse):
+        client.models.archive(f"{ours.name}:2")
+    back = ours.rollback(note="wrong units")
+    assert (back["version"], back["before"]) == (1, 2)
+    with pytest.raises(NoEarlierHolder):
+        ours.rollback()
+    moves = list(ours.history("champion"))
+    assert [m["kind"] for m in moves] == ["rolled_back", "promoted", "promoted"]
+    assert [(m["before"], m["after"]) for m in moves] == [(2, 1), (1, 2), (None, 1)]
+    second = client.models.change(f"{ours.name}:2", labels={"suite": name}, semver="1.1.0")
+    assert [m["semver"] for m in client.models.list(label={"suite": name})] == ["1.1.0"]
+    assert client.models.lineage(second.id)["dataset"]["ref"] == dataset["ref"]
+    assert second.archive()["state"] == "archived"
+    assert [m.ref for m in client.models.list(ours.name)] == [f"{ours.name}:1"]
+    assert second.restore()["state"] == "candidate"
+    with pytest.raises(InvalidReference):
+        client.models.archive(ours.name)
+
+
 def test_predictions_keep_order_and_say_why_not(client, model):
     given = ["CCO", "C1CC(", {"smiles": "CCN", "id": "third"}]
     found = client.predict(model, given)
@@ -95,7 +153,10 @@ def test_predictions_keep_order_and_say_why_not(client, model):
     assert found[1].reason
     assert found[2]["id"] == "third"
     assert isinstance(found[0].value, float)
-    assert found == client.predict(model, given)
+    again = client.predict(model, given)  # known now, and the same
+    assert [{**item, "cached": None} for item in again] == [
+        {**item, "cached": None} for item in found
+    ]
     frame = found.to_pandas()
     assert list(frame["status"]) == ["ok", "error", "ok"]
     assert len(frame) == 3
@@ -119,6 +180,13 @@ def test_a_file_is_predicted_row_by_row(client, model, tmp_path):
     assert job["counts"]["rows_total"] == len(ROWS)
     job.download("predictions.csv", tmp_path / "out.csv")
     assert len((tmp_path / "out.csv").read_text().splitlines()) == len(ROWS) + 1
+    rows = list(job.rows(start=2, limit=2))
+    assert [(row["row"], row["status"]) for row in rows] == [(2, "ok"), (3, "ok")]
+    assert isinstance(rows[0]["y"], float)
+    page = client.jobs.row_range(job, start=len(ROWS), limit=5)
+    assert [row["row"] for row in page["items"]] == [len(ROWS)]
+    assert (page["missing"], page["rows_total"]) == ([], len(ROWS))
+    assert (page["state"], page["next_cursor"]) == ("succeeded", None)
     with pytest.raises(NotFound, match=r"predictions\.csv"):
         job.download("nothing.csv", tmp_path / "x")
 
@@ -349,8 +417,91 @@ def test_candidates_are_compared_on_the_same_folds(client, dataset, name, tmp_pa
     assert stored["metrics"]["mae"]["candidates"][0]["mean"] == scored["candidates"][0]["mean"]
 
 
+def test_a_schedule_is_kept_run_and_taken_away(client, model, name):
+    job = {"kind": "evaluate", "params": {"model": model["ref"]}}
+    made = client.schedules.create(f"{name}-s", "0 2 * * SUN", timezone="Europe/Berlin", job=job)
+    assert (made["kind"], made["enabled"], made["version"]) == ("evaluate", True, 1)
+    assert made["job"]["params"]["model"] == model["ref"]
+    assert client.schedules.update(f"{name}-s", missed="all")["missed"] == "all"
+    assert client.schedules.pause(f"{name}-s")["enabled"] is False
+    run = client.schedules.run(f"{name}-s")
+    assert (run["trigger"], run["state"]) == ("manual", "running")
+    client.jobs.wait(run["job_ids"][0])
+    while client.schedules.get_run(f"{name}-s", run)["state"] == "running":
+        time.sleep(0.2)
+    (ended,) = client.schedules.history(f"{name}-s")
+    assert (ended["id"], ended["state"]) == (run["id"], "succeeded")
+    assert client.schedules.resume(f"{name}-s")["enabled"] is True
+    assert f"{name}-s" in [one["name"] for one in client.schedules.list()]
+    with pytest.raises(InvalidRequest, match="cron"):
+        client.schedules.create(f"{name}-t", "whenever", job=job)
+    client.schedules.remove(f"{name}-s")
+    with pytest.raises(NotFound):
+        client.schedules.get(f"{name}-s")
+
+
 def test_a_model_is_evaluated(client, model):
     model.evaluate().result()
     found = client.models.evaluations(model)
     assert found[0]["model_id"] == model["id"]
     assert client.models.evaluation(found[0]["id"])["id"] == found[0]["id"]
+
+
+def test_predictions_are_remembered_when_asked(client, model, name):
+    client.predict(model, ["CCO", {"smiles": "CCN", "id": "mine"}], remember=True)
+    client.predict(model, ["CCC"])
+    ends = time.monotonic() + 60
+    while len(list(client.past_predictions.list(model=name))) < 2 and time.monotonic() < ends:
+        time.sleep(0.5)
+    found = {past["structure"]: past for past in client.past_predictions.list(model=name)}
+    assert found.keys() == {"CCO", "CCN"}
+    past = found["CCN"]
+    assert past["model"]["id"] == model["id"]
+    assert past["input"] == {"smiles": "CCN", "id": "mine"}
+    assert past["output"]["targets"]["y"]["value"] is not None
+    assert client.past_predictions.get(past)["id"] == past["id"]
+    latest = client.past_predictions.latest("CCN")
+    assert past["id"] in [one["id"] for one in latest["items"]]
+    assert f"{name}:1" in latest["models_used"]
+    client.past_predictions.remove(past)
+    with pytest.raises(NotFound):
+        client.past_predictions.get(past)
+    assert client.past_predictions.remove_all(model=name) == 1
+    with pytest.raises(InvalidRequest):
+        client.past_predictions.remove_all()
+
+
+def test_the_cache_tells_how_often_it_knew(client, model):
+    client.predict(model, ["CCCCO"])
+    client.predict(model, ["CCCCO"])
+    known = {
+        one["model"]["id"]: one for one in client.past_predictions.cache_statistics()["models"]
+    }
+    assert known[model["id"]]["hits"] >= 1
+    assert 0 < known[model["id"]]["hit_rate"] < 1
+    assert client.past_predictions.forget_answers(model) >= 1
+
+
+def test_a_key_is_made_shown_once_rotated_and_revoked(client, name):
+    made = client.keys.create(f"{name} reader", "scientist", scopes=["read"], expires="90d")
+    assert made["key"].startswith(f"rt_{made['prefix']}_")
+    shown = client.keys.get(made["key"])
+    assert (shown["role"], shown["scopes"], shown["state"]) == ("scientist", ["read"], "active")
+    assert "key" not in shown
+    assert shown["last_used_at"] is None
+    with pytest.raises(Conflict, match="name"):
+        client.keys.create(f"{name} reader", "viewer")
+    new = client.keys.rotate(made["prefix"], overlap="1h")
+    assert client.keys.get(made["prefix"])["state"] == "rotated"
+    assert client.keys.revoke(new["prefix"])["state"] == "revoked"
+    states = {key["prefix"]: key["state"] for key in client.keys.list()}
+    assert (states[made["prefix"]], states[new["prefix"]]) == ("rotated", "revoked")
+    with pytest.raises(Conflict, match="revoked"):
+        client.keys.rotate(new["prefix"])
+
+
+def test_everybody_may_ask_who_he_is(client):
+    me = client.keys.whoami()
+    assert me["name"] == client.about()["caller"]
+    assert me["role"] == "admin"
+    assert "jobs:write" in me["rights"]

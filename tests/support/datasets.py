@@ -6,6 +6,7 @@ from app.core.work import SilentContext
 from app.datasets.params import IngestParams
 from app.datasets.records import create_dataset
 from app.db.base import DEFAULT_PROJECT_ID
+from app.db.datasets import DatasetRow
 from app.db.files import FileRow
 from app.db.jobs import JobRow
 from app.ingestion import service
@@ -32,6 +33,14 @@ def stored_file(resources, content, name="f.csv"):
         session.add(file)
         session.flush()
         return file.id
+
+
+def registered(session, name="mols"):
+    """A data set of that name that jobs can ask for; nothing of it was read."""
+    file = FileRow(name="f", media_type="text/csv", size=1, sha256="0" * 64, storage_key="f")
+    session.add(file)
+    session.flush()
+    session.add(DatasetRow(name=name, number=1, file_id=file.id, manifest_key="m"))
 
 
 def job_context(resources, kind):

@@ -39,4 +39,5 @@ def _next(resources):
 
 
 def _first_task(kind):
-    return kind if kind in ("train", "evaluate") else "plan"
+    whole = ("train", "predict_structure", "evaluate", "export", "import_model")
+    return kind if kind in whole else "plan"

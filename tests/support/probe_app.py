@@ -34,6 +34,8 @@ class ProbeParams(RequestModel):
     #: hold more and more memory
     hoard: bool = False
     outages: int = 0
+    #: the user's mistake
+    wrong: bool = False
     chunks: int = 0
     rows: int = 1
     #: chunks that fail, and the last step with them, until the folder holds `mended`
@@ -85,6 +87,8 @@ def _run(resources: Any, context: Any, params: ProbeParams) -> Outcome:
     del resources
     if _trace(params, "started") <= params.outages:
         raise Retryable("the probe's service is out", after=0.1)
+    if params.wrong:
+        raise InvalidInput("what was asked is wrong")
     context.progress(1, 2, message="half")
     _work(context, params)
     return Outcome(result={"pid": os.getpid()})

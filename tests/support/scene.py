@@ -3,7 +3,7 @@
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -24,6 +24,17 @@ from tests.support.waiting import wait_for
 KINDS = ("ingest", "featurize", "train cpu", "train gpu", "optimize", "predict")
 _TERMINAL = ("succeeded", "failed", "cancelled")
 _PREDICT_ROWS = 600
+#: of a scene that does not come to its end
+_UNENDED = (
+    """SELECT id, kind, state, queue, attempt, dispatch_count, dispatched_at, lease_expires_at,
+        claim_token, now() FROM jobs WHERE state NOT IN ('succeeded', 'failed', 'cancelled')""",
+    """SELECT c.job_id, c.chunk, c.state, c.started_at, c.dispatched_at FROM job_chunks c
+        JOIN jobs j ON j.id = c.job_id
+        WHERE j.state = 'running' AND c.state IN ('queued', 'running')""",
+    """SELECT pid, state, wait_event_type, wait_event, now() - xact_start AS age,
+        pg_blocking_pids(pid) AS blocked_by, left(query, 120) AS query FROM pg_stat_activity
+        WHERE datname = current_database() AND xact_start IS NOT NULL""",
+)
 
 
 @dataclass(kw_only=True)
@@ -75,7 +86,9 @@ class Callers(threading.Thread):
             self._ask()
 
     def _ask(self) -> None:
-        body = {"model": self.model, "inputs": ["CCO", "c1ccccc1O"]}
+        # computed each time: known answers would hide that nobody computes
+        inputs = ["CCO", "c1ccccc1O"]
+        body = {"model": self.model, "inputs": inputs, "force_recompute": True}
         headers = {"Authorization": f"Bearer {self.cluster.key}"}
         try:
             answer = httpx.post(
@@ -178,7 +191,7 @@ class Scene:
             params = {**learn, "algorithm": "probe_slow", "n_trials": 4, "folds": 2, "name": "best"}
             return jobs.submit("optimize", params, **fields)
         file = self.client.files.upload(self._molecules())
-        params = {"model": "slow", "file_id": file["id"], "chunk_rows": 80}
+        params = {"model": "slow", "file_id": file["id"], "chunk_rows": 80, "cache": False}
         return jobs.submit("predict", params, **fields)
 
     def _molecules(self) -> Path:
@@ -258,13 +271,25 @@ class Scene:
         """Wait for the end of every job, then check everything that was promised."""
         ids = [job["id"] for job in self.jobs]
         try:
-            wait_for(self._all_ended, "every job has ended", seconds)
+            with self.told():
+                wait_for(self._all_ended, "every job has ended", seconds)
         finally:
             self._time_recoveries()
             problems = self._problems(ids)
             self.account.lost += len(problems["lost"])
             self.account.duplicated += len(problems["duplicated"])
         assert problems == {"lost": [], "duplicated": [], "broken": []}, problems
+
+    @contextlib.contextmanager
+    def told(self) -> Iterator[None]:
+        """When the block waits in vain: what has not ended, and who waits for whom in Postgres."""
+        try:
+            yield
+        except AssertionError as error:
+            for query in _UNENDED:
+                for row in self.rows(query):
+                    error.add_note(str({name: str(value) for name, value in row.items()}))
+            raise
 
     def _all_ended(self) -> bool:
         """Looks again and again, and starts again what has died, as a supervisor does."""

@@ -1,8 +1,10 @@
 """Session-wide private servers; every test gets a database and a Redis as if they were new.
 
-Postgres clones a migrated template per test (about 50 ms) instead of migrating again.
+Postgres clones a migrated template per test instead of migrating again: in memory, where there is
+enough of it, in 40 ms; on a busy disk in up to a second.
 """
 
+import contextlib
 import itertools
 import os
 import shutil
@@ -20,16 +22,26 @@ from workers.servers import PostgresServer, RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 TEMPLATE = "retort_template"
+_MEMORY = Path("/dev/shm")
+_ROOM = 4 << 30
 _numbers = itertools.count(1)
 
 
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A folder that Postgres' own account may pass through (pytest's temporary ones are not)."""
-    home = Path(tempfile.mkdtemp(prefix="retort-tests-"))
+    home = Path(tempfile.mkdtemp(prefix="retort-tests-", dir=_memory()))
     home.chmod(0o711)
     yield home
     shutil.rmtree(home, ignore_errors=True)
+
+
+def _memory() -> Path | None:
+    """Where servers that lose nothing of worth are fast; None: where temporary files go."""
+    with contextlib.suppress(OSError):
+        if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):
+            return _MEMORY
+    return None
 
 
 @pytest.fixture(scope="session")

@@ -33,10 +33,12 @@ from workers.processes import MIGRATE
 #: what the blob store keeps (app/storage/keys.py): nothing else is ever removed from it
 TOPS = (
     *("uploads/", "parts/", "datasets/", "features/", "splits/", "models/", "predictions/"),
-    *("comparisons/", "work/"),
+    *("comparisons/", "evaluations/", "exports/", "prepared/", "work/", "audit/"),
 )
 #: tables that a cluster fills before anybody has used it
-_FILLED_AT_ONCE = frozenset({"projects", "api_keys", "alembic_version", "version_info"})
+_FILLED_AT_ONCE = frozenset(
+    {"projects", "api_keys", "event_cursors", "alembic_version", "version_info"}
+)
 _SHOWN = 5
 
 

@@ -15,7 +15,9 @@ from workers.processes import (
     Shape,
     available_cores,
     children_for,
+    kafka_bridge,
     processes,
+    tensorboard,
     thread_limits,
 )
 from workers.servers import PostgresServer, RedisServer, Server
@@ -77,6 +79,7 @@ class Cluster:
             gateway_port=port,
             flower_port=self.home.port("flower"),
             mlflow_port=self.home.port("mlflow"),
+            tensorboard_port=self.home.port("tensorboard"),
             cpu_children=children,
             predict_children=children,
         )
@@ -92,6 +95,8 @@ class Cluster:
             "RETORT_CACHE_URL": self.cache.url if self.cache else settings.cache_url,
             "RETORT_MLFLOW_TRACKING_URI": settings.mlflow_tracking_uri or self.address("mlflow"),
             "RETORT_MLFLOW_URL": self.mlflow_url,
+            "RETORT_TENSORBOARD_URL": self.tensorboard_url,
+            "RETORT_WEBHOOK_KEYS": settings.webhook_keys or self.home.secret("webhooks"),
             "RETORT_FLOWER_URL": settings.flower_url or self.address("flower"),
         }
         if not self._is_set("storage_root"):
@@ -100,13 +105,16 @@ class Cluster:
             ours["RETORT_IMPORT_ROOTS"] = (
                 f"{self.home.folder('imports')}:{SOURCE / 'examples/data'}"
             )
+        if settings.log_format == "json":
+            ours["CELERY_QUIET"] = "1"  # no banner among the lines
         limits = thread_limits(settings.worker_threads)
         return {**os.environ, "PYTHONUNBUFFERED": "1", **limits, **ours}
 
     def _secrets_of(self, name: str) -> dict[str, str]:
         """Settings that one process alone may know."""
         if name == "flower":
-            return {"FLOWER_BASIC_AUTH": f"retort:{self.home.secret('flower')}"}
+            given = os.environ.get("FLOWER_BASIC_AUTH")
+            return {"FLOWER_BASIC_AUTH": given or f"retort:{self.home.secret('flower')}"}
         if name != "mlflow":
             return {}
         artifacts = str(self.home.folder("mlflow"))
@@ -123,9 +131,14 @@ class Cluster:
     # ---- processes ----------------------------------------------------------------------
 
     def specs(self) -> tuple[ProcessSpec, ...]:
-        """All but an MLflow of ours where the settings name another."""
+        """Without an MLflow of ours where the settings name another; with a bridge where they name
+        a Kafka, and TensorBoard where they ask for it.
+        """
         given = {"mlflow"} if self.settings.mlflow_tracking_uri else set()
-        return tuple(spec for spec in processes(self.shape) if spec.name not in given)
+        ours = tuple(spec for spec in processes(self.shape) if spec.name not in given)
+        bridge = (kafka_bridge(),) if self.settings.kafka_bootstrap else ()
+        board = (tensorboard(self.shape),) if self.settings.tensorboard else ()
+        return (*ours, *bridge, *board)
 
     def supervised(self, spec: ProcessSpec) -> Supervised:
         environment = {**self.environment, **spec.environment, **self._secrets_of(spec.name)}
@@ -149,7 +162,7 @@ class Cluster:
     # ---- where it is --------------------------------------------------------------------
 
     def address(self, name: str) -> str:
-        """The URL at which this machine's users find `gateway`, `flower` or `mlflow`."""
+        """The URL at which this machine's users find `gateway`, `flower`, `mlflow`, ..."""
         port = getattr(self.shape, f"{name}_port")
         host = "127.0.0.1" if self.shape.host in _EVERYWHERE else self.shape.host
         return f"http://{host}:{port}"
@@ -159,13 +172,25 @@ class Cluster:
         settings = self.settings
         return settings.mlflow_url or settings.mlflow_tracking_uri or self.address("mlflow")
 
+    @property
+    def tensorboard_url(self) -> str:
+        """Empty: there is none."""
+        ours = self.address("tensorboard") if self.settings.tensorboard else ""
+        return self.settings.tensorboard_url or ours
+
+    @property
+    def _flower_login(self) -> str:
+        if os.environ.get("FLOWER_BASIC_AUTH"):
+            return "user and password of FLOWER_BASIC_AUTH"
+        return f"user retort, password {self.home.secret('flower')}"
+
     def addresses(self) -> dict[str, str]:
         """For people: label -> where."""
         return {
             "API": f"{self.address('gateway')}/api/v1",
             "API docs": f"{self.address('gateway')}/docs",
-            "Flower": f"{self.address('flower')}   (user retort, password"
-            f" {self.home.secret('flower')})",
+            "Flower": f"{self.address('flower')}   ({self._flower_login})",
             "MLflow": self.mlflow_url,
+            **({"TensorBoard": self.tensorboard_url} if self.tensorboard_url else {}),
             "Client config": str(self.home.client_config),
         }

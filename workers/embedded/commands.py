@@ -18,6 +18,8 @@ from workers.servers.base import tail
 _READY_SECONDS = 180.0
 #: longer than any process may take to drain
 _DOWN_SECONDS = 150.0
+#: longer than the longest pause before a new start
+_RESTART_SECONDS = 30.0
 
 
 def up(home: Home) -> int:
@@ -27,7 +29,11 @@ def up(home: Home) -> int:
         _Follower(home.log("supervisor")).until(lambda: not is_supervised(home), _DOWN_SECONDS)
     if is_supervised(home):
         print("The cluster runs already.")
-        return status(home) if _is_ready(home) else wait(home)
+        if not _is_ready(home):
+            return wait(home)
+        # a process that has died is started again within seconds
+        _Follower(home.log("supervisor")).until(lambda: _all_run(home), _RESTART_SECONDS)
+        return status(home)
     _start_supervisor(home.make())
     return wait(home)
 
@@ -69,7 +75,10 @@ def down(home: Home) -> int:
         return 1
     follow = _Follower(home.log("supervisor"))
     os.kill(state.supervisor.pid, signal.SIGTERM)
-    if follow.until(lambda: not is_supervised(home), _DOWN_SECONDS):
+    # it lets go of the folder a moment before its own process has ended
+    if follow.until(
+        lambda: not is_supervised(home) and find(state.supervisor) is None, _DOWN_SECONDS
+    ):
         return 0
     print("The supervisor does not end; killing it.")
     with contextlib.suppress(ProcessLookupError):
@@ -104,6 +113,11 @@ def _phase(home: Home) -> Phase | None:
 def _is_ready(home: Home) -> bool:
     state = read_state(home)
     return state is not None and state.phase == "running" and find(state.supervisor) is not None
+
+
+def _all_run(home: Home) -> bool:
+    state = read_state(home)
+    return state is not None and all(find(process) is not None for process in state.processes)
 
 
 def _explain(home: Home, state: ClusterState | None, *, timed_out: bool) -> None:

@@ -61,7 +61,7 @@ class Home:
         """A password made at the first start."""
         kept = self._kept("secrets.json")
         if name not in kept:
-            kept[name] = secrets.token_urlsafe(18)
+            kept[name] = secrets.token_urlsafe(32)
             write_private(self.root / "secrets.json", kept)
         return str(kept[name])
 

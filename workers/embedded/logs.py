@@ -5,6 +5,10 @@ import shutil
 import sys
 from pathlib import Path
 
+from app.core.log_fields import name_process
+from app.core.settings import get_settings
+from workers.json_lines import JsonFormatter
+
 #: a log that grows beyond this is cut while its process writes on (bytes)
 MAX_BYTES = 20 << 20
 
@@ -12,7 +16,9 @@ MAX_BYTES = 20 << 20
 def start_logging() -> None:
     """The supervisor's own lines: `12:00:01 cpu died (signal 9); restarting (1)`."""
     handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    name_process("supervisor")
+    text = logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S")
+    handler.setFormatter(JsonFormatter() if get_settings().log_format == "json" else text)
     logger = logging.getLogger("retort")
     logger.handlers[:] = [handler]
     logger.setLevel(logging.INFO)

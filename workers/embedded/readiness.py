@@ -15,8 +15,8 @@ _TIMEOUT = 2.0
 
 def missing(cluster: Cluster, since: float) -> list[str]:
     """What is not there yet; `since`: workers older than that (epoch seconds) are not ours."""
-    boards = [spec.name for spec in cluster.specs() if spec.name in {"mlflow", "flower"}]
-    names = [name for name in boards if not listens(cluster.address(name))]
+    boards = {"mlflow", "flower", "tensorboard"} & {spec.name for spec in cluster.specs()}
+    names = [name for name in sorted(boards) if not listens(cluster.address(name))]
     names += _queues_without_worker(cluster, since)
     if not answers(f"{cluster.address('gateway')}/health/ready"):
         names.append("gateway")

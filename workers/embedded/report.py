@@ -1,12 +1,10 @@
 """What `status` and `up` print."""
 
-import contextlib
 import time
-
-import psutil
 
 from workers.embedded.home import Home
 from workers.embedded.state import ClusterState, ProcessState, find
+from workers.memory import family_memory, own_share
 
 _MIB = 1 << 20
 
@@ -35,29 +33,9 @@ def _print_process(process: ProcessState, *, alone: bool = False) -> bool:
         print(f"  {process.name:<12} {'-':>8} {'down':>10} {process.restarts:>8}")
         return False
     age = duration(time.time() - process.started_at)
-    memory = f"{(own_share(found) if alone else memory_of(found)) / _MIB:.0f} MiB"
+    memory = f"{(own_share(found) if alone else family_memory(found)[0]) / _MIB:.0f} MiB"
     print(f"  {process.name:<12} {process.pid:>8} {age:>10} {process.restarts:>8} {memory:>9}")
     return True
-
-
-def memory_of(process: psutil.Process) -> int:
-    """Bytes of a process and its children; pages that they share are counted once."""
-    total = 0
-    family = [process]
-    with contextlib.suppress(psutil.Error):
-        family += process.children(recursive=True)
-    for one in family:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            total += own_share(one)
-    return total
-
-
-def own_share(process: psutil.Process) -> int:
-    try:
-        full = process.memory_full_info()
-    except psutil.AccessDenied:  # Postgres under another account
-        return int(process.memory_info().rss)
-    return int(getattr(full, "pss", full.rss))  # pss: Linux only
 
 
 def duration(seconds: float) -> str:

@@ -18,17 +18,32 @@ class ServerStartError(RuntimeError):
 
 
 def free_port(preferred: int | None = None) -> int:
-    """A free TCP port of 127.0.0.1: `preferred` when nobody holds it."""
+    """A free TCP port of 127.0.0.1: `preferred` when nobody holds it. Nobody else is given the port
+    in the next minute, by this function or as the own end of a connection; a server that listens
+    with SO_REUSEADDR, as servers do, may take it at once.
+    """
     for port in (preferred or 0, 0):
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
+                _keep_for_a_minute(probe)
             except OSError:
                 continue
             found: int = probe.getsockname()[1]
             return found
     raise ServerStartError("this machine has no free TCP port left")
+
+
+def _keep_for_a_minute(probe: socket.socket) -> None:
+    """A connection that the listening side closes first leaves the port in TIME_WAIT, which the
+    kernel does not hand out (Yelp's ephemeral-port-reserve).
+    """
+    probe.listen(1)
+    with socket.create_connection(probe.getsockname()) as caller:
+        called, _ = probe.accept()
+        called.close()
+        caller.recv(1)
 
 
 def tail(path: Path, lines: int = _LINES_OF_LOG) -> str:

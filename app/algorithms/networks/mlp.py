@@ -1,6 +1,7 @@
 """The network behind `mlp`: torch and Lightning, imported only when one is fitted or loaded."""
 
 import logging
+import math
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,6 +35,8 @@ from app.core.work import WorkContext
 logger = logging.getLogger(__name__)
 
 _MIN_CLASSES = 2
+#: of a curve
+_MOST_POINTS = 500
 
 
 class Network(nn.Module):
@@ -135,10 +138,14 @@ class Telling(Callback):
     will go on with it. The state is that of the last whole epoch.
     """
 
-    def __init__(self, work: WorkContext, max_epochs: int, keeping: "Keeping") -> None:
+    def __init__(
+        self, work: WorkContext, max_epochs: int, keeping: "Keeping", *, curves: bool
+    ) -> None:
+        """`curves`: figures are kept in the log of the job, at most `_MOST_POINTS` of them."""
         self._work = work
         self._max_epochs = max_epochs
         self._keeping = keeping
+        self._every = math.ceil(max_epochs / _MOST_POINTS) if curves else 0
 
     def _stop_if_asked(self) -> None:
         try:
@@ -166,6 +173,8 @@ class Telling(Callback):
             stage="fit",
             message=", ".join(f"{name} {value:.4g}" for name, value in sorted(figures.items())),
         )
+        if self._every and epoch % self._every == 0:
+            self._work.event("metric", {"epoch": epoch, **figures})
 
 
 class MlpModel:
@@ -186,6 +195,25 @@ class MlpModel:
         self._shape = shape
         self._facts = facts
 
+    @property
+    def task(self) -> LearningTask:
+        return self._task
+
+    @property
+    def scaling(self) -> Scaling:
+        return self._scaling
+
+    def layers(self) -> list[tuple[NDArray[np.float32], NDArray[np.float32]]]:
+        """Weights (out, in) and bias (out,) of each linear layer; all but the last are followed by
+        ReLU.
+        """
+        linear = [layer for layer in self._network.layers if isinstance(layer, nn.Linear)]
+        return [(x.weight.detach().numpy(), x.bias.detach().numpy()) for x in linear]
+
+    def target_scale(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Mean and scale of each target: a number is out * scale + mean."""
+        return np.array(self._facts["y_mean"]), np.array(self._facts["y_scale"])
+
     def predict(self, X: Matrix) -> Predictions:
         with torch.inference_mode():
             parts = [
@@ -195,7 +223,7 @@ class MlpModel:
         width = sum(_widths(self._task))
         out = torch.cat(parts).double() if parts else torch.zeros((0, width)).double()
         if self._task.type == "regression":
-            mean, scale = np.array(self._facts["y_mean"]), np.array(self._facts["y_scale"])
+            mean, scale = self.target_scale()
             return Predictions(values=out.numpy() * scale + mean)
         probabilities = self._probabilities(out)
         values = np.column_stack([p.argmax(axis=1).astype(np.float64) for p in probabilities])
@@ -289,11 +317,14 @@ def _train(
     best = BestWeights(watched, params.patience if validation is not None else None)
     keeping = Keeping(context.checkpoints, best)
     done = keeping.resume(module)
+    # what has checkpoints is the model itself, not a fit of its folds
+    curves = context.checkpoints is not None
+    telling = Telling(context.work, params.max_epochs, keeping, curves=curves)
     trainer = lightning.Trainer(
         accelerator=_accelerator(context.device),
         devices=1,
         max_epochs=params.max_epochs,
-        callbacks=[best, keeping, Telling(context.work, params.max_epochs, keeping)],
+        callbacks=[best, keeping, telling],
         enable_checkpointing=False,
         logger=False,
         enable_progress_bar=False,

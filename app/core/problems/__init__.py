@@ -6,7 +6,18 @@ code: what is used but not declared fails, and what is declared but not used. No
 about HTTP: `api/errors.py` maps each `Category` to a status.
 """
 
-from app.core.problems import access, data, jobs, learning, requests
+from app.core.problems import (
+    access,
+    data,
+    endpoints,
+    exporting,
+    jobs,
+    learning,
+    registry,
+    requests,
+    schedules,
+    webhooks,
+)
 from app.core.problems.base import Category, ProblemType
 from app.core.problems.fields import FIELD_CODES, WARNING_CODES
 
@@ -18,6 +29,11 @@ GROUPS: dict[str, tuple[ProblemType, ...]] = {
     "Keys": access.PROBLEMS,
     "Files and data sets": data.PROBLEMS,
     "Training, tuning and models": learning.PROBLEMS,
+    "Endpoints": endpoints.PROBLEMS,
+    "Names and aliases of models": registry.PROBLEMS,
+    "Export and import of models": exporting.PROBLEMS,
+    "Schedules": schedules.PROBLEMS,
+    "Webhooks": webhooks.PROBLEMS,
     "Jobs and the cluster": jobs.PROBLEMS,
 }
 #: by code

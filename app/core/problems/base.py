@@ -9,9 +9,11 @@ Category = Literal[
     "malformed",  # the body cannot be read at all
     "media_type",  # a body of a kind that the route does not take
     "unauthorized",  # who asks is not known
+    "forbidden",  # who asks is known, and may not do this
     "missing",  # what is named does not exist
     "method",  # the route exists, the method does not
     "conflict",  # the state does not allow it now
+    "unconditional",  # a change without If-Match, which the resource asks for
     "stale",  # the resource changed since the client read it
     "too_large",  # more bytes or rows than allowed
     "range",  # bytes are asked for that the file does not have

@@ -22,6 +22,17 @@ PROBLEMS = (
         example='{"dataset_path": "../../etc/passwd"}',
     ),
     ProblemType(
+        code="bucket_not_allowed",
+        title="Blobs are not read from that bucket",
+        category="invalid",
+        cause="A command of OSDR named a `bucket` that is neither `retort` (or the name of the "
+        "installation's own S3 bucket) nor the last part of an import folder "
+        "(RETORT_IMPORT_ROOTS). Retort fetches nothing from a place that a request names.",
+        remedy="Send the file (POST /api/v1/files), then write `retort` as the bucket and the "
+        "file's id as blob_id.",
+        example='{"blob_id": "set.sdf", "bucket": "somebody-elses"}',
+    ),
+    ProblemType(
         code="not_a_table",
         title="The file is not a table",
         category="invalid",

@@ -52,7 +52,27 @@ FIELD_CODES: dict[str, str] = {
     "unknown_key": "The workflow has no job of this key: take one of those listed.",
     "cycle": "These jobs need each other in a circle, so that none could ever start: take one of "
     "the needs away.",
+    "passed": "A check of an alias's gate that is fulfilled.",
+    "failed": "A check of an alias's gate that is not fulfilled; the sentence says what was found.",
+    "depends": "It points to the version and would answer nothing without it.",
     "refused": "The row could not be used; the sentence says why (rows, not fields).",
+    "duplicate": "The same model is named twice where each must be another: leave one out.",
+    "model": "The model that is named cannot be used; the detail says why.",
+    "archived": "The model version is archived: restore it, or name another.",
+    "unfit": "The models of one endpoint must be different versions that predict the same targets.",
+    "no_live_route": "No route answers: give one of them `mode: live`.",
+    "weights": "The weights of the live routes must add up to 100.",
+    "shadow": "A shadow has no `weight`: say its `sample`.",
+    "live": "A live route has no `sample`: say its `weight`.",
+    "nothing_to_follow": "One version cannot be followed: leave `pin` out, or name an alias.",
+    "pin": "One reference is pinned in one place and followed in another: decide for one.",
+    "order": "The steps must grow.",
+    "last": "The last step must be 100.",
+    "no_shadow": "Disagreement is measured by a shadow of the canary's model: add such a route.",
+    "no_history": "Disagreement is measured on stored predictions: set `history`.",
+    "no_deadline": "A fallback on timeout needs `deadline_ms`.",
+    "share": "`share` goes with `store: sample`, and with nothing else.",
+    "nothing_stored": "Nothing is stored, so there is nothing to keep: set `store`.",
 }
 
 #: `warnings[].code` of a job: it went on, and says so

@@ -29,6 +29,16 @@ PROBLEMS = (
         retryable=True,
     ),
     ProblemType(
+        code="overloaded",
+        title="More predictions are waiting than can be answered in time",
+        category="unavailable",
+        cause="The serving processes are behind; a request that would only wait is refused at "
+        "once, so that those before it are answered.",
+        remedy="Send it again after the seconds named in Retry-After, with fewer at once; or with "
+        "`Prefer: respond-async`, which makes it a job.",
+        retryable=True,
+    ),
+    ProblemType(
         code="temporary_failure",
         title="A temporary failure",
         category="unavailable",

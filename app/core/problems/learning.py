@@ -194,6 +194,21 @@ PROBLEMS = (
         "/api/v1/catalog/featurizers says each one's `input`).",
     ),
     ProblemType(
+        code="format_does_not_fit",
+        title="The result has no such format",
+        category="invalid",
+        cause="SDF was asked for, but the rows of a table have no structures.",
+        remedy="Ask for csv or parquet in `formats`.",
+    ),
+    ProblemType(
+        code="no_rows_here",
+        title="The job answers no rows",
+        category="invalid",
+        cause="Rows were asked for of a job of another kind than predict.",
+        remedy="Ask for the rows of a predict job; GET /api/v1/jobs/{id}/artifacts lists what "
+        "others have made.",
+    ),
+    ProblemType(
         code="constant_features",
         title="No feature differs between the training rows",
         category="invalid",
@@ -252,8 +267,8 @@ PROBLEMS = (
         code="model_archived",
         title="The model version is archived",
         category="conflict",
-        cause="An archived version cannot be given an alias.",
-        remedy="Promote another version, or train a new one.",
+        cause="An archived version cannot be given an alias, and none goes back to it.",
+        remedy="Restore it (POST /api/v1/models/{ref}/restore), or promote another version.",
     ),
     ProblemType(
         code="ambiguous_id",

@@ -126,6 +126,16 @@ PROBLEMS = (
         remedy="Read it again, and send the change with its new ETag in If-Match.",
     ),
     ProblemType(
+        code="precondition_required",
+        title="The change must say which state it is a change of",
+        category="unconditional",
+        cause="What others rely on is changed only by who has read it as it is: without the header "
+        "If-Match two people could undo each other's changes unseen.",
+        remedy="Read the resource, and send the change with its ETag in If-Match (`*`: whatever it "
+        "is now).",
+        example="PUT /api/v1/endpoints/solubility without If-Match",
+    ),
+    ProblemType(
         code="idempotency_key_reused",
         title="This Idempotency-Key was used with another body",
         category="invalid",
@@ -154,6 +164,28 @@ PROBLEMS = (
         category="too_many",
         cause="The jobs of your key that have not started are as many as one caller may have.",
         remedy="Send it again after the seconds named in Retry-After, when some have started.",
+        retryable=True,
+    ),
+    ProblemType(
+        code="rate_limited",
+        title="Too many requests",
+        category="too_many",
+        cause="Your key sends more requests than it may: the headers RateLimit-Policy and "
+        "RateLimit of every answer say how many, and how many are left.",
+        remedy="Send it again after the seconds named in Retry-After. Wait for jobs with "
+        "`Prefer: wait=N` or follow their events instead of polling; send many inputs in one "
+        "request.",
+        retryable=True,
+        example="2,000 GET /api/v1/jobs/{id} in a second, with RETORT_RATE_PER_SECOND=50",
+    ),
+    ProblemType(
+        code="quota_exceeded",
+        title="A quota is used up",
+        category="too_many",
+        cause="The project or the key has used what it was given: jobs that wait, GPU hours of "
+        "this month, or stored bytes. The detail names the quota and its use.",
+        remedy="See GET /api/v1/usage (`retort usage`). Wait until jobs have started or the month "
+        "is over, or ask an administrator for more.",
         retryable=True,
     ),
 )

@@ -56,9 +56,11 @@ def encoding_of(head: bytes) -> tuple[str, int]:
     for mark, encoding in _BOMS:
         if head.startswith(mark):
             return encoding, len(mark)
+    if head.isascii():
+        return "utf-8", 0
     decoded = head.decode("utf-8", errors="ignore")
     good = sum(len(c.encode()) for c in decoded if not c.isascii())
-    beyond = sum(byte >= 0x80 for byte in head) if not head.isascii() else 0  # noqa: PLR2004
+    beyond = sum(byte >= 0x80 for byte in head)  # noqa: PLR2004
     # a character may be cut at the end of the head
     wrong = beyond - good > (3 if len(head) >= _READ else 0)
     return ("windows-1252" if wrong and good <= beyond / 2 else "utf-8"), 0

@@ -13,7 +13,7 @@ from retort.version import __version__
 
 PREFIX = "/api/v1"
 #: no part of the API proper
-_OUTSIDE = ("/health/", "/problems", "/openapi.json")
+_OUTSIDE = ("/health/", "/problems", "/openapi.json", "/schemas", "/asyncapi.json")
 
 
 USER_AGENT = f"retort-client/{__version__}"
@@ -91,13 +91,14 @@ def not_ended(job: Mapping[str, Any], seconds: float | None) -> RetortError:
 def plain_times(filters: Mapping[str, Any]) -> dict[str, Any]:
     """Times as RFC 3339 with a zone; one without is of this machine's. Raises ValueError."""
     return {
-        name: _moment(value) if name.startswith("created_") and name != "created_by" else value
+        name: moment(value) if name.startswith("created_") and name != "created_by" else value
         for name, value in filters.items()
         if value is not None
     }
 
 
-def _moment(value: str | datetime) -> str:
+def moment(value: str | datetime) -> str:
+    """RFC 3339 with a zone; one without is of this machine's. Raises ValueError."""
     then = datetime.fromisoformat(value) if isinstance(value, str) else value
     return (then if then.tzinfo is not None else then.astimezone()).isoformat()
 

@@ -11,11 +11,15 @@ from typing import Any, Literal
 import httpx
 
 from retort._sync.client import Retort
-from retort.errors import RetortError
+from retort.errors import Forbidden, NotFound, RetortError
 from retort.version import __version__
 
 _SECONDS = 5.0
 _SKEW_SECONDS = 5.0
+#: the server tries what may not answer, each for some seconds
+_PATIENT_SECONDS = 60.0
+#: of the server's findings: `workers` below tells the same
+_SAID_BEFORE = "queues"
 _STUCK_SECONDS = 600.0
 _GIB = 1 << 30
 #: queues without which jobs wait for ever; gpu work falls back to the cpu queue
@@ -29,6 +33,8 @@ class Finding:
     said: str
     #: what to do; empty where nothing is to be done
     remedy: str = ""
+    #: why it matters
+    why: str = ""
 
     def as_dict(self) -> dict[str, str]:
         return asdict(self)
@@ -47,7 +53,7 @@ def examine(connect: Callable[[], Retort]) -> list[Finding]:
     with client:
         findings = [ok("configuration", f"{client.url} ({client.config_source})")]
         findings += _of_server(client)
-        return [*findings, *disk(client)]
+        return [*findings, *installation(client), *disk(client)]
 
 
 def _of_server(client: Retort) -> Iterator[Finding]:
@@ -119,6 +125,9 @@ def workers(client: Retort) -> Iterator[Finding]:
     """Somebody at each queue, and nothing waiting for ever."""
     try:
         queues = client.admin.queues()
+    except Forbidden:
+        yield ok("workers", "not looked at: queues and workers are for operators")
+        return
     except RetortError as error:
         yield _failed("workers", error)
         return
@@ -143,6 +152,24 @@ def workers(client: Retort) -> Iterator[Finding]:
         yield Finding(name="queues", state="warn", said=said, remedy=remedy)
 
 
+def installation(client: Retort) -> Iterator[Finding]:
+    """What the server finds in itself; a server of the release before does not look."""
+    try:
+        found = client.with_options(attempts=1, timeout=_PATIENT_SECONDS).admin.diagnosis()
+    except NotFound:
+        return
+    except RetortError as error:
+        if error.status == 403:
+            yield ok("installation", "only administrators are told more")
+        elif error.status != 401:  # said of the key already
+            yield _failed("installation", error)
+        return
+    for item in found:
+        if item["name"] != _SAID_BEFORE:
+            names = ("name", "state", "said", "why", "remedy")
+            yield Finding(**{name: item[name] for name in names})
+
+
 def links(known: dict[str, Any]) -> Iterator[Finding]:
     """The pages beside ours; a login page is an answer too."""
     for name in ("flower", "mlflow"):
@@ -151,12 +178,27 @@ def links(known: dict[str, Any]) -> Iterator[Finding]:
             continue
         try:
             httpx.get(str(address), timeout=_SECONDS, follow_redirects=True)
+            found = _open_flower(str(address)) if name == "flower" else ok(name, str(address))
         except httpx.HTTPError as error:
             said = f"{address} does not answer ({type(error).__name__})"
             remedy = "Jobs run without it; start it again, or correct its address in the settings."
             yield Finding(name=name, state="warn", said=said, remedy=remedy)
         else:
-            yield ok(name, str(address))
+            yield found
+
+
+def _open_flower(address: str) -> Finding:
+    """Whether it shows its workers to somebody without a login."""
+    answer = httpx.get(f"{address.rstrip('/')}/api/workers", timeout=_SECONDS)
+    if answer.status_code != 200:
+        return ok("flower", address)
+    return Finding(
+        name="flower",
+        state="fail",
+        said=f"{address} is open to everybody who can reach it",
+        why="It shows what every job is about, and may let anybody end workers.",
+        remedy="Set FLOWER_BASIC_AUTH=user:password and start it again (docs/monitoring.md).",
+    )
 
 
 def disk(client: Retort) -> Sequence[Finding]:

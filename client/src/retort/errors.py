@@ -83,19 +83,27 @@ class NotFound(RetortError):
 
 
 class Unauthorized(RetortError):
-    """401: no key, or a wrong one."""
+    """401: no key or token, or a wrong one."""
 
-    codes: ClassVar[tuple[str, ...]] = ("unauthorized",)
+    codes: ClassVar[tuple[str, ...]] = ("unauthorized", "token_refused")
 
 
 class Forbidden(Unauthorized):
     """403: the key may not do this."""
 
+    codes = ("forbidden", "address_not_allowed", "beyond_own_rights", "no_role")
+
 
 class Conflict(InvalidRequest):
     """409, 412: the state does not allow this (any more)."""
 
-    codes: ClassVar[tuple[str, ...]] = ("conflict", "idempotency_in_progress", "ambiguous_id")
+    codes: ClassVar[tuple[str, ...]] = (
+        *("conflict", "idempotency_in_progress", "ambiguous_id"),
+        *("endpoint_exists", "endpoint_broken", "no_earlier_revision", "no_canary"),
+        *("key_ended", "key_made_before", "key_name_taken", "last_admin_key"),
+        *("schedule_exists", "run_open", "run_not_held", "run_outdated"),
+        *("too_many_webhooks", "webhook_not_active"),
+    )
 
 
 class PayloadTooLarge(InvalidRequest):
@@ -107,7 +115,14 @@ class PayloadTooLarge(InvalidRequest):
 class Unavailable(RetortError):
     """5xx, after all retries."""
 
-    codes: ClassVar[tuple[str, ...]] = ("unavailable", "no_worker_answered", "temporary_failure")
+    codes: ClassVar[tuple[str, ...]] = (
+        "unavailable",
+        "no_worker_answered",
+        "overloaded",
+        "temporary_failure",
+        "issuer_unavailable",
+        "webhooks_unavailable",
+    )
 
 
 class ServerFault(Unavailable):
@@ -117,9 +132,9 @@ class ServerFault(Unavailable):
 
 
 class TooManyRequests(Unavailable):
-    """429, after all retries: too many of your jobs are waiting."""
+    """429, after all retries: too many of your jobs are waiting, or you ask too often."""
 
-    codes: ClassVar[tuple[str, ...]] = ("too_many_jobs",)
+    codes: ClassVar[tuple[str, ...]] = ("too_many_jobs", "rate_limited")
 
 
 class ConnectionFailed(RetortError):
@@ -185,6 +200,36 @@ class IdempotencyKeyReused(InvalidRequest):
     codes = ("idempotency_key_reused",)
 
 
+class PreconditionRequired(InvalidRequest):
+    """It is changed only by who says which state he has read (If-Match)."""
+
+    codes = ("precondition_required",)
+
+
+class InvalidEndpoint(InvalidRequest):
+    """Routes, canary, fallback and history that mean nothing together; `fields` names each."""
+
+    codes = ("invalid_endpoint", "target_unsupported")
+
+
+class InvalidSchedule(InvalidRequest):
+    """A cron expression, time zone or combination of fields that means nothing."""
+
+    codes = ("invalid_cron", "invalid_timezone", "invalid_schedule")
+
+
+class AddressRefused(InvalidRequest):
+    """The server calls no such address: only public https, unless its operator allows more."""
+
+    codes = ("address_refused",)
+
+
+class QuotaExceeded(TooManyRequests):
+    """A quota of the project or the key is used up; the detail says which, and how far."""
+
+    codes = ("quota_exceeded",)
+
+
 class PreconditionFailed(Conflict):
     """It changed since it was read (If-Match)."""
 
@@ -194,7 +239,7 @@ class PreconditionFailed(Conflict):
 class KeyExpired(Unauthorized):
     """The key is no longer valid: a new one is needed."""
 
-    codes = ("key_expired", "key_revoked")
+    codes = ("key_expired", "key_revoked", "token_expired")
 
 
 # ---- files and data sets
@@ -254,7 +299,7 @@ class NoStructureColumn(InvalidRequest):
 class PathNotAllowed(InvalidRequest):
     """A file of the server was named where none may be read; upload it instead."""
 
-    codes = ("path_not_allowed",)
+    codes = ("path_not_allowed", "bucket_not_allowed")
 
 
 class ConflictingRoles(InvalidRequest):
@@ -318,6 +363,54 @@ class ModelAltered(ModelUnusable):
     """The model's files are not those that were trained."""
 
     codes = ("model_altered",)
+
+
+class GateFailed(Conflict):
+    """The version does not pass the alias's gate; `fields` is the table of checks."""
+
+    codes = ("gate_failed",)
+
+
+class AliasChanged(Conflict):
+    """Somebody else moved the alias while the version was checked: read it again."""
+
+    codes = ("alias_changed",)
+
+
+class NoEarlierHolder(Conflict):
+    """There is no version to go back to."""
+
+    codes = ("no_earlier_holder",)
+
+
+class ModelInUse(Conflict):
+    """Aliases or endpoints point to the version; `fields` lists them."""
+
+    codes = ("model_in_use",)
+
+
+class InvalidSemver(InvalidRequest):
+    """Not of the form 1.2.0."""
+
+    codes = ("invalid_semver",)
+
+
+class SemverTaken(Conflict):
+    """Another version of the name has it."""
+
+    codes = ("semver_taken",)
+
+
+class ExportImpossible(InvalidRequest):
+    """The model has no form in the format, or the converter is not installed."""
+
+    codes = ("export_not_possible", "exporter_unavailable")
+
+
+class BundleRefused(InvalidRequest):
+    """The file is no unaltered bundle, or its model predicts otherwise here."""
+
+    codes = ("bundle_refused", "bundle_altered", "bundle_predicts_otherwise")
 
 
 # ---- how a job ends

@@ -321,7 +321,7 @@ def test_a_mistyped_target(lab):
     succeeded(lab.train(targets=[re.search(r"nearest first: (\w+)", error["remedy"])[1]]))
 
 
-def test_a_mistyped_data_set_and_model(lab, mols, problem):
+def test_a_mistyped_data_set_and_model(server, lab, mols, problem):
     error = problem(lab.train("molz"), 404, "not_found")
     dataset = re.search(r"Known data sets: (\w+)", error["remedy"])[1]
     error = problem(predict(lab, "mols"), 404, "not_found")
@@ -333,7 +333,7 @@ def test_a_mistyped_data_set_and_model(lab, mols, problem):
     assert answer.get("predictions", answer.get("items"))[0]["status"] == "ok", answer
 
 
-def test_a_missing_version_and_a_missing_alias_name_what_there_is(lab, mols, problem):
+def test_a_missing_version_and_a_missing_alias_name_what_there_is(server, lab, mols, problem):
     succeeded(lab.train(alias="champion"))
     for ref in ("mols:7", "mols@champoin"):
         error = problem(predict(lab, ref), 404, "not_found")

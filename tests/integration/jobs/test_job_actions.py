@@ -79,6 +79,11 @@ def test_a_dry_run_submits_nothing(api, ingest, problem):
     assert answer.json()["difference"] == [
         {"pointer": "/params/max_bad_fraction", "before": 0.5, "after": 0.1}
     ]
+    document = api.gateway.openapi()
+    documented = document["paths"]["/api/v1/jobs/{job_id}/rerun"]["post"]["responses"]
+    (schema,) = documented["200"]["content"]["application/json"]["schema"].values()
+    tried = document["components"]["schemas"][schema.rsplit("/", 1)[1]]
+    assert tried["properties"].keys() == answer.json().keys()
     missing = {"params": {"file_id": "00000000-0000-7000-8000-000000000000"}, "dry_run": True}
     body = problem(api.post(f"jobs/{job['id']}/rerun", json=missing), 404, "not_found")
     assert body["errors"][0]["pointer"] == "/params/file_id"

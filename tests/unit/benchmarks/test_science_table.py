@@ -4,7 +4,7 @@ import gzip
 
 import pytest
 
-from benchmarks.batch import DATA
+from benchmarks.cluster import DATA
 from benchmarks.science import put_into_page
 from benchmarks.science_table import (
     DATA_SETS,

@@ -220,6 +220,7 @@ def test_molecules_from_stdin_and_into_a_file(trained, tmp_path):
 
 
 def test_aliases_go_back_to_the_version_before(trained):
+    trained.run("models", "promote", "mols:1")
     trained.run("train", "mols", "--target", "y", "--alias", "champion")
     assert "mols:2" in trained.run("models", "names", "mols").out.replace("→ ", "mols:")
     back = trained.run("models", "rollback", "mols")
@@ -238,7 +239,7 @@ def test_a_model_is_measured(trained):
 
 
 def test_a_model_and_a_report_are_written_to_files(trained, tmp_path):
-    assert trained.run("models", "export", "mols", "there").code == 0
+    assert trained.run("models", "files", "mols", "there").code == 0
     assert {p.name for p in (tmp_path / "there").iterdir()} == {
         *("manifest.json", "metrics.json", "parity.svg")
     }
@@ -250,7 +251,7 @@ def test_a_manifest_cannot_write_outside_of_the_folder(tmp_path):
     evil = {"files": {"../outside.txt": "0" * 64}}
     transport = httpx.MockTransport(lambda _: httpx.Response(200, json=evil))
     with pytest.raises(ValueError, match="outside"):
-        Retort("http://x", "k", transport=transport).models.export("m", tmp_path / "in")
+        Retort("http://x", "k", transport=transport).models.files("m", tmp_path / "in")
     assert not (tmp_path / "outside.txt").exists()
 
 
@@ -355,4 +356,40 @@ def test_every_command_takes_json():
         for path, command in leaves(get_command(app))
         if "--json" not in {o for p in command.params for o in p.opts}
     }
-    assert without == {("up",), ("down",)}, "these two only start a program of the server"
+    programs = {("up",), ("down",), ("run-bundle",)}
+    assert without == programs, "these only start a program of the server"
+
+
+def test_a_gate_shows_its_table_and_the_way_back_needs_none(trained):
+    trained.run("train", "mols", "--target", "y")
+    assert trained.run("models", "promote", "mols:1").code == 0
+    assert "mols@champion" in trained.run("models", "policy", "mols", "--metric", "rmse").out
+    told = trained.run("train", "mols", "--target", "y", "--alias", "champion").out
+    assert "@champion stays where it is: mols@champion has a policy" in told
+    assert trained.run("models", "promote", "mols:2").code == 2
+    assert re.search(r"evaluated +failed +mols:2 has no evaluation", trained.out)
+    assert "retort evaluate mols:2" in trained.err
+    assert trained.run("evaluate", "mols:2").code == 0
+    assert "mols@champion is mols:2 now" in trained.run("models", "promote", "mols:2").out
+    assert re.search(r"evaluated +passed", trained.out)
+    back = trained.run("models", "rollback", "mols", "--note", "wrong units")
+    assert back.out.strip() == "mols@champion is mols:1 again"
+    newest = trained.run("models", "history", "mols").out.splitlines()
+    assert any(re.search(r"@champion +rolled_back +2 → 1 +wrong units", line) for line in newest)
+    assert trained.run("models", "rollback", "mols").code == 2
+    assert trained.run("models", "archive", "mols:1").code == 2
+    assert "mols@champion" in trained.err
+
+
+def test_what_is_said_of_a_version_and_of_a_name(trained):
+    said = ("--label", "team=a", "--semver", "1.0.0", "--description", "of the spring")
+    assert trained.run("models", "tag", "mols:1", *said).out.strip() == (
+        "mols:1  team=a, 1.0.0, of the spring"
+    )
+    assert [m["ref"] for m in trained.json("models", "ls", "--label", "team=a")] == ["mols:1"]
+    assert trained.json("models", "ls", "--label", "team=b") == []
+    assert "team" not in trained.run("models", "tag", "mols:1", "--label", "team=").out
+    assert trained.run("models", "tag", "mols", "--description", "Solubility").code == 0
+    assert trained.json("models", "names", "mols")[0]["description"] == "Solubility"
+    assert trained.run("models", "tag", "mols", "--semver", "1.0.0").code == 2
+    assert "data set mols:1" in trained.run("models", "lineage", "mols:1").out

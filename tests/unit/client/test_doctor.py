@@ -27,6 +27,8 @@ class Cluster:
         self.queues = {name: {"workers": 1, "oldest_seconds": 0, "running": 0} for name in NEEDED}
         self.links = {"flower": None, "mlflow": None}
         self.configured = True
+        #: status of the server's own examination, and what it found
+        self.diagnosis = (200, [])
 
     def handle(self, request):
         if not self.alive:
@@ -44,6 +46,11 @@ class Cluster:
         if path.endswith("/admin/queues"):
             items = [{"queue": name, **figures} for name, figures in self.queues.items()]
             return httpx.Response(200, json={"items": items})
+        if path.endswith("/admin/diagnosis"):
+            status, items = self.diagnosis
+            codes = {403: "forbidden", 404: "unknown_route"}
+            problem = {"code": codes.get(status), "detail": "no", "remedy": "ask"}
+            return httpx.Response(status, json={"items": items} if status == 200 else problem)
         about = {"version": self.version, "caller": "me", "links": self.links}
         return httpx.Response(200, json=about)
 
@@ -144,6 +151,31 @@ def test_room_on_the_disk_of_an_embedded_cluster(cluster, tmp_path, monkeypatch,
     (tmp_path / "state.json").write_text("{}")
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=free))
     assert cluster.findings()["disk"].state == state
+
+
+def test_what_the_server_finds_in_itself_is_told(cluster):
+    schema = {"name": "schema", "state": "fail", "said": "behind", "why": "w", "remedy": "migrate"}
+    cluster.diagnosis = (200, [schema, {**schema, "name": "queues"}])
+    found = cluster.findings()
+    assert found["schema"].as_dict() == schema
+    assert "queues" not in found, "`workers` tells that"
+
+
+def test_a_server_that_does_not_look_or_does_not_tell(cluster):
+    cluster.diagnosis = (404, [])
+    assert {finding.state for finding in cluster.findings().values()} == {"ok"}
+    cluster.diagnosis = (403, [])
+    assert "administrators" in cluster.findings()["installation"].said
+    cluster.diagnosis = (503, [])
+    assert cluster.findings()["installation"].state == "fail"
+
+
+@pytest.mark.parametrize(("status", "state"), [(200, "fail"), (401, "ok")])
+def test_flower_that_is_open_to_everybody(monkeypatch, status, state):
+    monkeypatch.setattr(httpx, "get", lambda *_, **__: httpx.Response(status))
+    (finding,) = links({"flower": "http://x", "mlflow": None})
+    assert finding.state == state
+    assert ("FLOWER_BASIC_AUTH" in finding.remedy) == (state == "fail")
 
 
 def test_pages_beside_ours_that_do_not_answer():

@@ -84,3 +84,19 @@ def test_both_clients_may_share_a_server():
             return [dataset.ref async for dataset in client.datasets.list()]
 
     assert asyncio.run(names()) == ["d:1"]
+
+
+def test_predictions_are_remembered_only_when_asked():
+    fake = FakeRetort()
+    fake.datasets.create([{"smiles": "CCO", "y": 1.0}] * 5, "d", target="y")
+    fake.train("d", target="y").wait()
+    fake.predict("d", ["CCO"])
+    assert list(fake.past_predictions.list()) == []
+    fake.predict("d", ["CCO", "CCN"], remember=True)
+    fake.predict("d", ["C"] * 150, remember=True)
+    assert len(list(fake.past_predictions.list())) == 152
+    assert len(list(fake.past_predictions.list(structure="CCO"))) == 1
+    assert fake.past_predictions.latest("CCN")["models_used"] == ["d:1"]
+    assert fake.past_predictions.cache_statistics()["hits"] > 0
+    assert fake.past_predictions.remove_all(structure="C") == 150
+    assert len(list(fake.past_predictions.list(model="d"))) == 2

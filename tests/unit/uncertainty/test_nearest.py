@@ -56,3 +56,20 @@ def test_rows_of_a_table_by_scaled_distance():
     distance, places = expected.kneighbors(scaler.transform(X[:50]))
     assert found.places.tolist() == places.tolist()
     assert found.similarity == pytest.approx(1 / (1 + distance / 2), rel=1e-3)
+
+
+@pytest.mark.parametrize("references", [3, 700])
+def test_many_fingerprints_at_once_get_what_each_gets_alone(references, monkeypatch):
+    """Places, ties and values to the last bit, over several blocks; bits of none included."""
+    monkeypatch.setattr("app.uncertainty.tanimoto._BLOCK", 70 * references)
+    random = np.random.default_rng(7)
+    known = (random.random((references, 256)) < 0.05).astype(np.uint8)
+    known[::5] = known[0]
+    queries = np.concatenate(
+        [(random.random((150, 256)) < 0.05).astype(np.uint8), known[:3], np.zeros((1, 256), "u1")]
+    )
+    index = TanimotoIndex(known)
+    together = index.nearest(queries, 5)
+    alone = [index.nearest(query[None], 5) for query in queries]
+    assert np.array_equal(together.places, np.concatenate([one.places for one in alone]))
+    assert np.array_equal(together.similarity, np.concatenate([one.similarity for one in alone]))

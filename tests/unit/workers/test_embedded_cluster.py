@@ -62,3 +62,20 @@ def test_workers_share_the_cores_with_their_threads(cluster, monkeypatch):
 def test_the_port_that_the_user_wants_and_an_address_that_can_be_opened(cluster):
     one = cluster(RETORT_PORT="8123", RETORT_HOST="0.0.0.0")  # noqa: S104 - compared only
     assert one.address("gateway") == "http://127.0.0.1:8123"
+
+
+@pytest.mark.req("S1-46")
+def test_the_bridge_and_tensorboard_run_where_they_are_asked_for(cluster):
+    stores = {"DATABASE_URL": POSTGRES, "REDIS_URL": REDIS, "CACHE_URL": REDIS}
+    plain = cluster(**stores)
+    assert not {"kafka", "tensorboard"} & {spec.name for spec in plain.specs()}
+    assert "TensorBoard" not in plain.addresses()
+    assert plain.environment["RETORT_TENSORBOARD_URL"] == ""
+    more = cluster(**stores, RETORT_TENSORBOARD="1", RETORT_KAFKA_BOOTSTRAP="kafka.example:9092")
+    found = {spec.name: spec for spec in more.specs()}
+    assert {"kafka", "tensorboard"} <= found.keys()
+    address = f"http://127.0.0.1:{found['tensorboard'].command[-1]}"
+    assert more.addresses()["TensorBoard"] == address
+    assert more.environment["RETORT_TENSORBOARD_URL"] == address
+    elsewhere = cluster(**stores, RETORT_TENSORBOARD_URL="http://board.example")
+    assert elsewhere.addresses()["TensorBoard"] == "http://board.example"

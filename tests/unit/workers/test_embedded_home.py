@@ -45,9 +45,7 @@ def test_secrets_and_free_ports_stay_the_same(home):
 
 def test_a_port_that_is_taken_is_changed_and_remembered(home):
     first = home.port("gateway")
-    with socket.socket() as other:
-        other.bind(("127.0.0.1", first))
-        other.listen()
+    with socket.create_server(("127.0.0.1", first)):
         second = home.port("gateway")
     assert second != first
     assert json.loads((home.root / "ports.json").read_text()) == {"gateway": second}

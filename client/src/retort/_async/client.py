@@ -7,13 +7,22 @@ from typing import Any, Self
 
 import httpx
 
+from retort._async.audit import AsyncAudit
 from retort._async.datasets import AsyncDatasets
+from retort._async.endpoints import AsyncEndpoints
+from retort._async.events import AsyncEvents
 from retort._async.files import AsyncFiles
+from retort._async.history import AsyncPastPredictions
 from retort._async.jobs import AsyncJobs, AsyncWorkflows
+from retort._async.keys import AsyncKeys
 from retort._async.mapping import AsyncMap
-from retort._async.models import AsyncAdmin, AsyncModels, AsyncRegistry, AsyncStudies
+from retort._async.models import AsyncAdmin, AsyncModels, AsyncStudies
 from retort._async.objects import AsyncJob
+from retort._async.quotas import AsyncQuotas
+from retort._async.registry import AsyncRegistry
+from retort._async.schedules import AsyncSchedules
 from retort._async.transport import AsyncTransport
+from retort._async.webhooks import AsyncWebhooks
 from retort.comparing import comparison_of, stored_comparison_of
 from retort.config import find_config
 from retort.curling import Curl
@@ -62,7 +71,15 @@ class AsyncRetort:
         self.models = AsyncModels(self)
         self.registry = AsyncRegistry(self)
         self.studies = AsyncStudies(self)
+        self.past_predictions = AsyncPastPredictions(self)
+        self.endpoints = AsyncEndpoints(self)
+        self.schedules = AsyncSchedules(self)
+        self.events = AsyncEvents(self)
+        self.webhooks = AsyncWebhooks(self)
         self.admin = AsyncAdmin(self)
+        self.audit = AsyncAudit(self)
+        self.keys = AsyncKeys(self)
+        self.quotas = AsyncQuotas(self)
 
     def with_options(self, **patience: Any) -> "AsyncRetort":
         """The same connection with another patience: timeout, total_timeout, attempts,
@@ -135,38 +152,70 @@ class AsyncRetort:
         said |= {"model": ref_of(model)} | ({} if dataset is None else {"dataset": ref_of(dataset)})
         return await self.jobs.submit("evaluate", said, **fields)
 
-    async def predict(self, model: Any, inputs: Any) -> Predictions:
-        """Answers at once, one for each input, in order; each says why if it has no number.
+    async def predict(
+        self, model: Any, inputs: Any, *, remember: bool = False, force_recompute: bool = False
+    ) -> Predictions:
+        """Answers at once, one for each input, in order; each says why if it has no number, and
+        whether it was `cached`: `force_recompute` computes it anew.
 
         `inputs`: SMILES, {"smiles", "id"}, {"features": row}, both where the model learned from
         columns beside molecules, RDKit molecules, a Series or DataFrame of pandas or polars. Above
-        100 it asks in chunks, as `map` does.
+        100 it asks in chunks, as `map` does. With `remember` the server stores them
+        (`past_predictions`).
         """
         given = list(as_inputs(inputs))
         if len(given) > _AT_ONCE:
-            return await self.map(model, given).results()
-        body = {"model": ref_of(model), "inputs": given}
+            return await self.map(model, given, remember=remember).results()
+        body = {"model": ref_of(model), "inputs": given} | ({"remember": True} if remember else {})
+        body |= {"force_recompute": True} if force_recompute else {}
         found = await self.transport.json("POST", "/predictions", json=body)
         return Predictions(found["predictions"], found.get("model"))
 
     def map(
-        self, model: Any, inputs: Any, *, chunk: int = _AT_ONCE, concurrency: int = 4
+        self,
+        model: Any,
+        inputs: Any,
+        *,
+        chunk: int = _AT_ONCE,
+        concurrency: int = 4,
+        remember: bool = False,
     ) -> AsyncMap:
         """Predictions of any iterable, read as far as needed: at most `concurrency` chunks of at
         most `chunk` inputs are in flight. One bad molecule fails no other.
         """
-        return AsyncMap(self, model, inputs, chunk, concurrency)
+        return AsyncMap(self, model, inputs, chunk, concurrency, remember=remember)
 
     async def predict_file(
         self, model: Any, file: Any, *, progress: Progress | None = None, **params: Any
     ) -> AsyncJob:
         """Submit a batch prediction of every row of a file (or table); `params`: smiles_column,
-        id_column, format, chunk_rows, and the job's labels, ...
+        id_column, format, chunk_rows, formats, cache, and the job's labels, ...
         """
         uploaded = await self.files.upload(file, progress=progress)
         said, fields = divide(params)
         said |= {"model": ref_of(model), "file_id": uploaded.id}
         return await self.jobs.submit("predict", said, **fields)
+
+    async def predict_structure(
+        self,
+        structure: str,
+        models: Any,
+        *,
+        format: str = "smiles",  # noqa: A002 - the name of the API
+        property_name: str | None = None,
+        **fields: Any,
+    ) -> AsyncJob:
+        """Submit one molecule (a SMILES, or with `format="mol"` a Mol block) to several models. The
+        job's `result["data"]` has what each says, or why it does not, and their consensus;
+        `property_name`: the one target that is wanted.
+        """
+        said = {
+            "structure": structure,
+            "format": format,
+            "models": [ref_of(model) for model in models],
+            "property_name": property_name,
+        }
+        return await self.jobs.submit("predict_structure", said, **fields)
 
     async def compare_values(
         self,

@@ -18,10 +18,17 @@ class AsyncMap:
     """Answers one by one, in the inputs' order, as they arrive; `results()` gathers the rest."""
 
     def __init__(
-        self, client: "AsyncRetort", model: Any, inputs: Any, chunk: int, concurrency: int
+        self,
+        client: "AsyncRetort",
+        model: Any,
+        inputs: Any,
+        chunk: int,
+        concurrency: int,
+        *,
+        remember: bool = False,
     ) -> None:
         self._client = client
-        self._model = ref_of(model)
+        self._asked = {"model": ref_of(model)} | ({"remember": True} if remember else {})
         self._chunks = chunks_of(as_inputs(inputs), chunk)
         self._answers = self._stream(concurrency)
         #: answers given so far
@@ -66,7 +73,7 @@ class AsyncMap:
         return found
 
     async def _post(self, inputs: list[Any]) -> list[Json]:
-        body = {"model": self._model, "inputs": inputs}
+        body = {**self._asked, "inputs": inputs}
         found = await self._client.transport.json("POST", "/predictions", json=body)
         answers: list[Json] = found["predictions"]
         return answers

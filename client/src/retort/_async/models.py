@@ -1,11 +1,12 @@
-"""Model versions, the registry of names, studies, and the catalogue."""
+"""Model versions, studies, and what those who run it look at."""
 
 from collections.abc import AsyncIterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from retort._async.objects import AsyncModel
+from retort._async.objects import AsyncJob, AsyncModel
 from retort._async.transport import AsyncTransport
+from retort.answers import filled
 from retort.records import Json, id_of, ref_of
 
 if TYPE_CHECKING:
@@ -26,18 +27,62 @@ class AsyncModels:
         return AsyncModel(found, self._client)
 
     async def promote(
-        self, model: Any, version: int | None = None, alias: str = "champion", note: str = ""
+        self,
+        model: Any,
+        version: int | None = None,
+        alias: str = "champion",
+        note: str = "",
+        *,
+        evaluation: Any = None,
+        etag: str | None = None,
     ) -> Json:
-        """Point an alias to a version; pointing it back is the rollback.
+        """Point an alias to a version, through the alias's gate. Raises GateFailed, whose `fields`
+        are the table of checks.
 
-        `model`: a Model, "name:3", or a name with `version`.
+        `model`: a Model, "name:3", or a name with `version`; `evaluation`: the one that speaks for
+        it; `etag`: only while the alias is as it was read.
         """
         name, _, number = ref_of(model).partition(":")
         if version is None and not number.isdigit():
             raise ValueError(f"say which version: 'name:3', not {ref_of(model)!r}")
         path = f"/registry/{name}/aliases/{alias}"
         body = {"version": int(number) if version is None else version, "note": note}
-        found: Json = await self._transport.json("PUT", path, json=body)
+        if evaluation is not None:
+            body["evaluation_id"] = id_of(evaluation)
+        headers = {} if etag is None else {"If-Match": etag}
+        found: Json = await self._transport.json("PUT", path, json=body, headers=headers)
+        return found
+
+    async def change(
+        self,
+        ref: Any,
+        *,
+        labels: Mapping[str, str | None] | None = None,
+        description: str | None = None,
+        **semver: str | None,
+    ) -> AsyncModel:
+        """Labels (merged in; None removes one), a description, `semver="1.2.0"` (None takes it
+        away).
+        """
+        if unknown := semver.keys() - {"semver"}:
+            raise TypeError(f"a version has no {', '.join(sorted(unknown))} to be changed")
+        body = filled(labels=None if labels is None else dict(labels), description=description)
+        found = await self._transport.json("PATCH", f"/models/{ref_of(ref)}", json=body | semver)
+        return AsyncModel(found, self._client)
+
+    async def archive(self, ref: Any) -> AsyncModel:
+        """Hide a version from lists and names. Raises ModelInUse when something points to it."""
+        found = await self._transport.json("DELETE", f"/models/{ref_of(ref)}")
+        return AsyncModel(found, self._client)
+
+    async def restore(self, ref: Any) -> AsyncModel:
+        """Bring an archived version back."""
+        found = await self._transport.json("POST", f"/models/{ref_of(ref)}/restore")
+        return AsyncModel(found, self._client)
+
+    async def lineage(self, ref: Any) -> Json:
+        """File, data set, split, features, code, parents, job, aliases, predict jobs."""
+        found: Json = await self._transport.json("GET", f"/models/{ref_of(ref)}/lineage")
         return found
 
     async def manifest(self, ref: Any) -> Json:
@@ -50,7 +95,33 @@ class AsyncModels:
         route = f"/models/{ref_of(ref)}/files/{path}"
         await self._client.files._download(route, target, None)  # noqa: SLF001 - same package
 
-    async def export(self, ref: Any, folder: str | Path) -> Sequence[Path]:
+    async def export(self, ref: Any, format: str = "bundle") -> "AsyncExport":  # noqa: A002
+        """Write a version as one file; `format`: bundle (to import elsewhere, or to predict
+        without a server), pyfunc (MLflow), onnx. `.download(path)` waits for it.
+        """
+        path = f"/models/{ref_of(ref)}/export"
+        found = await self._transport.json("POST", path, json={"format": format})
+        return AsyncExport(AsyncJob(found, self._client), self._client)
+
+    async def import_bundle(
+        self,
+        bundle: Any,
+        name: str | None = None,
+        *,
+        sha256: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> AsyncModel:
+        """Make an exported bundle (its path, or a file that was uploaded) the next version of
+        `name`, by default that of where it comes from. `sha256`: of the whole file, checked first.
+        Raises JobFailed for a file that is no unaltered bundle.
+        """
+        file = await self._client.files.upload(bundle)
+        body = filled(file_id=file.id, name=name, sha256=sha256)
+        job = AsyncJob(await self._transport.json("POST", "/models", json=body), self._client)
+        await job.wait(timeout)
+        return await self.get((job["result"] or {})["model_id"])
+
+    async def files(self, ref: Any, folder: str | Path) -> Sequence[Path]:
         """Every file of the model and its manifest, into a folder; what was written."""
         manifest = await self.manifest(ref)
         written = []
@@ -89,50 +160,48 @@ class AsyncModels:
         return found
 
     async def list(
-        self, name: str | None = None, *, limit: int | None = None
+        self,
+        name: str | None = None,
+        *,
+        label: Mapping[str, str] | None = None,
+        archived: bool = False,
+        limit: int | None = None,
     ) -> AsyncIterator[AsyncModel]:
-        """Newest first."""
-        async for item in self._transport.pages("/models", {"name": name, "limit": limit}):
+        """Newest first; with all of these labels; archived ones only where asked for."""
+        params = {
+            "name": name,
+            "label": [f"{key}:{value}" for key, value in (label or {}).items()] or None,
+            "state": "archived" if archived else None,
+            "limit": limit,
+        }
+        async for item in self._transport.pages("/models", params):
             yield AsyncModel(item, self._client)
 
 
-class AsyncRegistryName:
-    """One name of models: its versions and aliases."""
+class AsyncExport:
+    """A model on its way into a file; `job` makes it."""
 
-    def __init__(self, client: "AsyncRetort", name: str) -> None:
-        self._client = client
-        self.name = name
-
-    async def get(self) -> Json:
-        """versions, newest, aliases."""
-        found: Json = await self._client.transport.json("GET", f"/registry/{self.name}")
-        return found
-
-    async def promote(self, model: Any, alias: str = "champion", note: str = "") -> Json:
-        """`model`: a version number, "name:3" or a Model."""
-        version = model if isinstance(model, int) else None
-        ref = self.name if version is not None else model
-        return await self._client.models.promote(ref, version, alias, note)
-
-    async def remove(self, alias: str) -> None:
-        """Take an alias away."""
-        await self._client.transport.request("DELETE", f"/registry/{self.name}/aliases/{alias}")
-
-
-class AsyncRegistry:
-    """Names of models: `client.registry["sol"]`."""
-
-    def __init__(self, client: "AsyncRetort") -> None:
+    def __init__(self, job: AsyncJob, client: "AsyncRetort") -> None:
+        self.job = job
         self._client = client
 
-    def __getitem__(self, name: str) -> AsyncRegistryName:
-        return AsyncRegistryName(self._client, name)
+    async def result(self, timeout: float | None = None) -> Json:  # noqa: ASYNC109
+        """Wait: {"file", "file_id", "sha256", "size", ...}. Raises JobFailed where the model has no
+        form in this format; it says why.
+        """
+        await self.job.wait(timeout)
+        made: Json = self.job["result"]
+        return made
 
-    async def names(self) -> Sequence[Json]:
-        """Every name with its newest version and aliases."""
-        found: Json = await self._client.transport.json("GET", "/registry")
-        items: Sequence[Json] = found["items"]
-        return items
+    async def download(
+        self,
+        target: str | Path | BinaryIO,
+        timeout: float | None = None,  # noqa: ASYNC109
+    ) -> Json:
+        """Wait, then fetch the file; size and hash are checked."""
+        made = await self.result(timeout)
+        await self._client.files.download(made["file_id"], target)
+        return made
 
 
 class AsyncStudies:
@@ -167,6 +236,14 @@ class AsyncAdmin:
     async def queues(self) -> Sequence[Json]:
         """Per queue: queued, running, age of the oldest (s), workers."""
         found: Json = await self._client.transport.json("GET", "/admin/queues")
+        items: Sequence[Json] = found["items"]
+        return items
+
+    async def diagnosis(self) -> Sequence[Json]:
+        """What is wrong with the installation, as the gateway's machine sees it: each finding has
+        `name`, `state` (ok, warn, fail), `said`, `why` and `remedy`.
+        """
+        found: Json = await self._client.transport.json("GET", "/admin/diagnosis")
         items: Sequence[Json] = found["items"]
         return items
 

@@ -33,12 +33,12 @@ class AsyncJob(JobRecord):
         return self
 
     async def result(self, timeout: float | None = None) -> Result:  # noqa: ASYNC109
-        """Wait, then what it made: a Model (train, optimize), a Dataset (ingest), else the
-        result's JSON. Raises JobFailed, TimedOut.
+        """Wait, then what it made: a Model (train, optimize, import_model), a Dataset (ingest),
+        else the result's JSON. Raises JobFailed, TimedOut.
         """
         await self.wait(timeout)
         made = self["result"] or {}
-        if self.kind in ("train", "optimize") and made.get("model_id"):
+        if self.kind in ("train", "optimize", "import_model") and made.get("model_id"):
             return await self._client.models.get(made["model_id"])
         if self.kind == "ingest":
             return await self._client.datasets.get(self.params["dataset_id"])
@@ -69,6 +69,10 @@ class AsyncJob(JobRecord):
 
     def logs(self, **filters: Any) -> AsyncIterator[Record]:
         return self._client.jobs.logs(self, **filters)
+
+    def rows(self, start: int | None = None, limit: int | None = None) -> AsyncIterator[Record]:
+        """Of a predict job: rows that are there, also while it runs."""
+        return self._client.jobs.rows(self, start=start, limit=limit)
 
     async def artifacts(self) -> Sequence[FileRecord]:
         return await self._client.jobs.artifacts(self)
@@ -123,6 +127,21 @@ class AsyncModel(ModelRecord):
 
     async def promote(self, alias: str = "champion", note: str = "") -> Json:
         return await self._client.models.promote(self, alias=alias, note=note)
+
+    async def archive(self) -> "AsyncModel":
+        self._now(await self._client.models.archive(self.id))
+        return self
+
+    async def restore(self) -> "AsyncModel":
+        self._now(await self._client.models.restore(self.id))
+        return self
+
+    async def label(self, labels: Mapping[str, str | None]) -> "AsyncModel":
+        self._now(await self._client.models.change(self.id, labels=labels))
+        return self
+
+    async def lineage(self) -> Json:
+        return await self._client.models.lineage(self.id)
 
     async def evaluate(self, dataset: Any = None, **params: Any) -> AsyncJob:
         return await self._client.evaluate(self, dataset, **params)

@@ -8,13 +8,22 @@ from typing import Any, Self
 
 import httpx
 
+from retort._sync.audit import Audit
 from retort._sync.datasets import Datasets
+from retort._sync.endpoints import Endpoints
+from retort._sync.events import Events
 from retort._sync.files import Files
+from retort._sync.history import PastPredictions
 from retort._sync.jobs import Jobs, Workflows
+from retort._sync.keys import Keys
 from retort._sync.mapping import Map
-from retort._sync.models import Admin, Models, Registry, Studies
+from retort._sync.models import Admin, Models, Studies
 from retort._sync.objects import Job
+from retort._sync.quotas import Quotas
+from retort._sync.registry import Registry
+from retort._sync.schedules import Schedules
 from retort._sync.transport import Transport
+from retort._sync.webhooks import Webhooks
 from retort.comparing import comparison_of, stored_comparison_of
 from retort.config import find_config
 from retort.curling import Curl
@@ -61,7 +70,15 @@ class Retort:
         self.models = Models(self)
         self.registry = Registry(self)
         self.studies = Studies(self)
+        self.past_predictions = PastPredictions(self)
+        self.endpoints = Endpoints(self)
+        self.schedules = Schedules(self)
+        self.events = Events(self)
+        self.webhooks = Webhooks(self)
         self.admin = Admin(self)
+        self.audit = Audit(self)
+        self.keys = Keys(self)
+        self.quotas = Quotas(self)
 
     def with_options(self, **patience: Any) -> "Retort":
         """The same connection with another patience: timeout, total_timeout, attempts,
@@ -134,36 +151,70 @@ class Retort:
         said |= {"model": ref_of(model)} | ({} if dataset is None else {"dataset": ref_of(dataset)})
         return self.jobs.submit("evaluate", said, **fields)
 
-    def predict(self, model: Any, inputs: Any) -> Predictions:
-        """Answers at once, one for each input, in order; each says why if it has no number.
+    def predict(
+        self, model: Any, inputs: Any, *, remember: bool = False, force_recompute: bool = False
+    ) -> Predictions:
+        """Answers at once, one for each input, in order; each says why if it has no number, and
+        whether it was `cached`: `force_recompute` computes it anew.
 
         `inputs`: SMILES, {"smiles", "id"}, {"features": row}, both where the model learned from
         columns beside molecules, RDKit molecules, a Series or DataFrame of pandas or polars. Above
-        100 it asks in chunks, as `map` does.
+        100 it asks in chunks, as `map` does. With `remember` the server stores them
+        (`past_predictions`).
         """
         given = list(as_inputs(inputs))
         if len(given) > _AT_ONCE:
-            return self.map(model, given).results()
-        body = {"model": ref_of(model), "inputs": given}
+            return self.map(model, given, remember=remember).results()
+        body = {"model": ref_of(model), "inputs": given} | ({"remember": True} if remember else {})
+        body |= {"force_recompute": True} if force_recompute else {}
         found = self.transport.json("POST", "/predictions", json=body)
         return Predictions(found["predictions"], found.get("model"))
 
-    def map(self, model: Any, inputs: Any, *, chunk: int = _AT_ONCE, concurrency: int = 4) -> Map:
+    def map(
+        self,
+        model: Any,
+        inputs: Any,
+        *,
+        chunk: int = _AT_ONCE,
+        concurrency: int = 4,
+        remember: bool = False,
+    ) -> Map:
         """Predictions of any iterable, read as far as needed: at most `concurrency` chunks of at
         most `chunk` inputs are in flight. One bad molecule fails no other.
         """
-        return Map(self, model, inputs, chunk, concurrency)
+        return Map(self, model, inputs, chunk, concurrency, remember=remember)
 
     def predict_file(
         self, model: Any, file: Any, *, progress: Progress | None = None, **params: Any
     ) -> Job:
         """Submit a batch prediction of every row of a file (or table); `params`: smiles_column,
-        id_column, format, chunk_rows, and the job's labels, ...
+        id_column, format, chunk_rows, formats, cache, and the job's labels, ...
         """
         uploaded = self.files.upload(file, progress=progress)
         said, fields = divide(params)
         said |= {"model": ref_of(model), "file_id": uploaded.id}
         return self.jobs.submit("predict", said, **fields)
+
+    def predict_structure(
+        self,
+        structure: str,
+        models: Any,
+        *,
+        format: str = "smiles",  # noqa: A002 - the name of the API
+        property_name: str | None = None,
+        **fields: Any,
+    ) -> Job:
+        """Submit one molecule (a SMILES, or with `format="mol"` a Mol block) to several models. The
+        job's `result["data"]` has what each says, or why it does not, and their consensus;
+        `property_name`: the one target that is wanted.
+        """
+        said = {
+            "structure": structure,
+            "format": format,
+            "models": [ref_of(model) for model in models],
+            "property_name": property_name,
+        }
+        return self.jobs.submit("predict_structure", said, **fields)
 
     def compare_values(
         self,

@@ -41,7 +41,8 @@ class Datasets:
         """Upload and ingest: a path, a DataFrame (pandas, polars), a list of dicts, SMILES or
         RDKit molecules, or a file that is on the server already. Roles are guessed where neither
         `target`, `smiles` nor `roles` says them. `options`: kind, format, sheet, decimal,
-        units, max_bad_fraction, .... Raises JobFailed when nothing can be made
+        units, max_bad_fraction, personal ({column: "drop" or "hash"}: columns about people, kept
+        out before anything is stored), .... Raises JobFailed when nothing can be made
         of it (and `wait`).
         """
         file = self._on_server(data, name, progress)

@@ -130,6 +130,25 @@ class Jobs:
         for item in self._transport.pages(f"/jobs/{id_of(job)}/logs", filters):
             yield Record(item)
 
+    def rows(
+        self, job: Any, *, start: int | None = None, limit: int | None = None
+    ) -> Iterator[Record]:
+        """Predicted rows of a predict job by number, from `start` on; while it runs those that are
+        there already.
+        """
+        filters = filled(start=start, limit=limit)
+        for item in self._transport.pages(f"/jobs/{id_of(job)}/predictions", filters):
+            yield Record(item)
+
+    def row_range(self, job: Any, start: int = 1, limit: int = 100) -> Json:
+        """One page of them with what is not there yet: {"items", "missing": [{"first", "last"}],
+        "rows_total", "state", "next_cursor"}.
+        """
+        params = {"start": start, "limit": limit}
+        path = f"/jobs/{id_of(job)}/predictions"
+        found: Json = self._transport.json("GET", path, params=params)
+        return found
+
     def artifacts(self, job: Any) -> Sequence[FileRecord]:
         """Files that it made."""
         return [FileRecord(item) for item in self._items(job, "artifacts")]

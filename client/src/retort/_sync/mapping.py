@@ -19,10 +19,17 @@ class Map:
     """Answers one by one, in the inputs' order, as they arrive; `results()` gathers the rest."""
 
     def __init__(
-        self, client: "Retort", model: Any, inputs: Any, chunk: int, concurrency: int
+        self,
+        client: "Retort",
+        model: Any,
+        inputs: Any,
+        chunk: int,
+        concurrency: int,
+        *,
+        remember: bool = False,
     ) -> None:
         self._client = client
-        self._model = ref_of(model)
+        self._asked = {"model": ref_of(model)} | ({"remember": True} if remember else {})
         self._chunks = chunks_of(as_inputs(inputs), chunk)
         self._answers = self._stream(concurrency)
         #: answers given so far
@@ -67,7 +74,7 @@ class Map:
         return found
 
     def _post(self, inputs: list[Any]) -> list[Json]:
-        body = {"model": self._model, "inputs": inputs}
+        body = {**self._asked, "inputs": inputs}
         found = self._client.transport.json("POST", "/predictions", json=body)
         answers: list[Json] = found["predictions"]
         return answers

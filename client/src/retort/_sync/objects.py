@@ -34,12 +34,12 @@ class Job(JobRecord):
         return self
 
     def result(self, timeout: float | None = None) -> Result:  # noqa: ASYNC109
-        """Wait, then what it made: a Model (train, optimize), a Dataset (ingest), else the
-        result's JSON. Raises JobFailed, TimedOut.
+        """Wait, then what it made: a Model (train, optimize, import_model), a Dataset (ingest),
+        else the result's JSON. Raises JobFailed, TimedOut.
         """
         self.wait(timeout)
         made = self["result"] or {}
-        if self.kind in ("train", "optimize") and made.get("model_id"):
+        if self.kind in ("train", "optimize", "import_model") and made.get("model_id"):
             return self._client.models.get(made["model_id"])
         if self.kind == "ingest":
             return self._client.datasets.get(self.params["dataset_id"])
@@ -68,6 +68,10 @@ class Job(JobRecord):
 
     def logs(self, **filters: Any) -> Iterator[Record]:
         return self._client.jobs.logs(self, **filters)
+
+    def rows(self, start: int | None = None, limit: int | None = None) -> Iterator[Record]:
+        """Of a predict job: rows that are there, also while it runs."""
+        return self._client.jobs.rows(self, start=start, limit=limit)
 
     def artifacts(self) -> Sequence[FileRecord]:
         return self._client.jobs.artifacts(self)
@@ -122,6 +126,21 @@ class Model(ModelRecord):
 
     def promote(self, alias: str = "champion", note: str = "") -> Json:
         return self._client.models.promote(self, alias=alias, note=note)
+
+    def archive(self) -> "Model":
+        self._now(self._client.models.archive(self.id))
+        return self
+
+    def restore(self) -> "Model":
+        self._now(self._client.models.restore(self.id))
+        return self
+
+    def label(self, labels: Mapping[str, str | None]) -> "Model":
+        self._now(self._client.models.change(self.id, labels=labels))
+        return self
+
+    def lineage(self) -> Json:
+        return self._client.models.lineage(self.id)
 
     def evaluate(self, dataset: Any = None, **params: Any) -> Job:
         return self._client.evaluate(self, dataset, **params)

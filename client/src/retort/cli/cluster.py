@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from retort import Retort
+from retort import Forbidden, Retort
 from retort.cli import show
 from retort.cli.options import AsJson
 from retort.cli.session import connect
@@ -46,7 +46,10 @@ def status(as_json: AsJson = False) -> None:
     """Who we are to the server, where its pages are, how long its queues are."""
     with connect() as client:
         about = client.about()
-        queues = client.admin.queues()
+        try:
+            queues = client.admin.queues()
+        except Forbidden:
+            queues = []  # they are for operators; the rest is for everybody
     if as_json:
         show.as_json({**about, "queues": queues})
         return
@@ -86,11 +89,17 @@ def login(
 
 @app.command()
 def whoami(as_json: AsJson = False) -> None:
-    """Which server, which key, and where they were found."""
+    """Who you are to the server, your role and rights, and where your key was found."""
     with connect() as client:
+        me = client.keys.whoami()
         about = client.about()
+    key = me["key"] or {}
     facts = {
-        "caller": about["caller"],
+        "caller": me["name"],
+        "role": me["role"],
+        "rights": ", ".join(me["rights"]),
+        "key": key.get("prefix"),
+        "expires": key.get("expires_at"),
         "url": client.url,
         "configuration": client.config_source,
         "server_version": about["version"],
@@ -99,4 +108,6 @@ def whoami(as_json: AsJson = False) -> None:
         show.as_json(facts)
         return
     for name, value in facts.items():
+        if value is None:
+            continue
         show.say(f"{name:15} {value}")

@@ -8,7 +8,16 @@ import typer
 
 from retort import Dataset, NotFound, Retort, Unavailable
 from retort.cli import show
-from retort.cli.options import AsJson, DryRun, Labels, Limit, Targets, labels_to_set, pairs
+from retort.cli.options import (
+    AsJson,
+    DryRun,
+    Labels,
+    Limit,
+    Targets,
+    labels_to_set,
+    pairs,
+    personal_columns,
+)
 from retort.cli.progress import follow_job, sending
 from retort.cli.session import connect
 from retort.figures import accounting
@@ -29,6 +38,13 @@ Roles = Annotated[
 Kind = Annotated[str | None, typer.Option(help="molecule or table; left out: guessed.")]
 Format = Annotated[str | None, typer.Option("--format", help="csv, sdf, ...; left out: guessed.")]
 Units = Annotated[list[str] | None, typer.Option("--unit", help="COLUMN=UNIT; repeatable.")]
+PersonalColumns = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--personal",
+        help="COLUMN (left out) or COLUMN:hash; about people, never learned from; repeatable.",
+    ),
+]
 
 
 @app.command("push")
@@ -41,6 +57,7 @@ def push(
     kind: Kind = None,
     format_: Format = None,
     unit: Units = None,
+    personal: PersonalColumns = None,
     duplicates: Annotated[
         str | None, typer.Option(help="merge, keep_first, keep_all; left out: by kind.")
     ] = None,
@@ -49,7 +66,7 @@ def push(
     as_json: AsJson = False,
 ) -> None:
     """Upload a file, show how it would be read, and make it a data set."""
-    reading = _reading(target, smiles, role, kind, format_, unit)
+    reading = _reading(target, smiles, role, kind, format_, unit, personal)
     options = reading | ({"duplicates": duplicates} if duplicates else {})
     name = name or slug(file.name)
     with connect() as client:
@@ -84,6 +101,7 @@ def _reading(
     kind: str | None,
     format_: str | None,
     unit: list[str] | None,
+    personal: list[str] | None,
 ) -> dict[str, Any]:
     """Only what was said."""
     said: dict[str, Any] = {
@@ -91,6 +109,7 @@ def _reading(
         "kind": kind,
         "format": format_,
         "units": pairs(unit),
+        "personal": personal_columns(personal),
     }
     return {name: value for name, value in said.items() if value}
 
@@ -116,11 +135,12 @@ def preview(
     kind: Kind = None,
     format_: Format = None,
     unit: Units = None,
+    personal: PersonalColumns = None,
     as_json: AsJson = False,
 ) -> None:
     """How a file would be read: format, columns, roles, types; makes nothing of it."""
     with connect() as client:
-        reading = _reading(target, smiles, role, kind, format_, unit)
+        reading = _reading(target, smiles, role, kind, format_, unit, personal)
         found = client.datasets.preview(file, **reading)
     if as_json:
         show.as_json(found)

@@ -21,6 +21,8 @@ def doctor(as_json: AsJson = False) -> None:
         for finding in findings:
             show.out.print(f"{finding.state:4}", style=_COLOURS[finding.state], end=" ")
             show.say(f"{finding.name:14} {finding.said}")
+            if finding.why:
+                show.say(f"     {'':14} {finding.why}")
             if finding.remedy:
                 show.say(f"     {'':14} → {finding.remedy}")
     if any(finding.state == "fail" for finding in findings):

@@ -133,6 +133,27 @@ def _print_logs(
     return after
 
 
+@app.command("rows")
+def rows(
+    job_id: str,
+    start: Annotated[int, typer.Option(min=1, help="Number of the first row.")] = 1,
+    limit: Annotated[int, typer.Option(min=1, max=1000)] = 20,
+    as_json: AsJson = False,
+) -> None:
+    """Predicted rows of a predict job, also while it runs."""
+    with connect() as client:
+        found = client.jobs.row_range(job_id, start, limit)
+    if as_json:
+        show.as_json(found)
+        return
+    items = found["items"]
+    if items:
+        show.listing(items, list(items[0]), plain=False)
+    missing = [f"{gap['first']} to {gap['last']}" for gap in found["missing"]]
+    if missing or found["rows_total"] is None:
+        show.warn(f"not there yet: rows {', '.join(missing) or 'of a file that is not read'}")
+
+
 @app.command("events")
 def events(job_id: str, as_json: AsJson = False) -> None:
     """What happened to it, as a list."""

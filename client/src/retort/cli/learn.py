@@ -73,6 +73,9 @@ def _tell_model(client: Retort, job: Job) -> None:
     model = client.models.get(ref)
     show.show_model(model)
     table = client.datasets.get(model["dataset_id"])["kind"] == "table"
+    alias = job["result"].get("alias") or {"set": True}
+    if not alias["set"]:
+        show.say(f"@{alias['alias']} stays where it is: {alias['why']}")
     show.next_(("predict", ref, "rows.csv" if table else "CCO"), ("models", "promote", ref))
 
 

@@ -1,29 +1,29 @@
-"""`retort models`: versions, names, aliases, files."""
+"""`retort models`: versions, names, files; `registry.py` has what changes them."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from retort import NotFound, Retort
 from retort.cli import show
-from retort.cli.options import AsJson, DryRun, Limit
+from retort.cli.options import AsJson, DryRun, Labels, Limit, pairs
 from retort.cli.session import connect
 
 app = typer.Typer(no_args_is_help=True, help="Model versions and their names.")
-
-Alias = Annotated[str, typer.Option(help="The alias to point.")]
 
 
 @app.command("ls")
 def ls(
     name: Annotated[str | None, typer.Option(help="Versions of this name.")] = None,
+    labels: Labels = None,
+    archived: Annotated[bool, typer.Option(help="Only archived ones.")] = False,
     limit: Limit = 50,
     as_json: AsJson = False,
 ) -> None:
     """Newest first."""
     with connect() as client:
-        found = list(client.models.list(name, limit=limit))
+        found = list(client.models.list(name, label=pairs(labels), archived=archived, limit=limit))
     if as_json:
         show.as_json(found)
         return
@@ -47,62 +47,6 @@ def one(ref: str, as_json: AsJson = False) -> None:
         show.show_model(model)
 
 
-@app.command("promote")
-def promote(
-    ref: Annotated[str, typer.Argument(help="name:version")],
-    alias: Alias = "champion",
-    note: Annotated[str, typer.Option(help="Why.")] = "",
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Point an alias to a version."""
-    name, _, version = ref.partition(":")
-    if not version.isdigit():
-        raise typer.BadParameter("write name:version, e.g. esol:3")
-    with connect() as client:
-        if dry_run:
-            show.say(client.curl.models.promote(ref, alias=alias, note=note))
-            return
-        entry = client.models.promote(ref, alias=alias, note=note)
-    show.as_json(entry) if as_json else show.say(f"{name}@{alias} is {ref} now")
-
-
-@app.command("rollback")
-def rollback(
-    name: str,
-    alias: Alias = "champion",
-    to: Annotated[int | None, typer.Option(help="Left out: the version before.")] = None,
-    dry_run: DryRun = False,
-    as_json: AsJson = False,
-) -> None:
-    """Point an alias back to an earlier version."""
-    with connect() as client:
-        version = _version_before(client, name, alias) if to is None else to
-        if dry_run:
-            show.say(client.curl.models.promote(f"{name}:{version}", alias=alias))
-            return
-        entry = client.models.promote(name, version, alias, note="rolled back")
-    show.as_json(entry) if as_json else show.say(f"{name}@{alias} is {name}:{version} again")
-
-
-def _version_before(client: Retort, name: str, alias: str) -> int:
-    entry = client.registry[name].get()
-    now = next((a["version"] for a in entry["aliases"] if a["alias"] == alias), None)
-    if now is None:
-        known = ", ".join(a["alias"] for a in entry["aliases"]) or "none"
-        raise NotFound(
-            {
-                "code": "not_found",
-                "detail": f"{name} has no alias {alias!r}",
-                "remedy": f"Its aliases are: {known}.",
-            }
-        )
-    earlier = [number for number in entry["versions"] if number < now]
-    if not earlier:
-        raise typer.BadParameter(f"{name}:{now} is the first version: there is none before it")
-    return int(max(earlier))
-
-
 @app.command("names")
 def names(
     name: Annotated[str | None, typer.Argument(help="Only this one.")] = None,
@@ -119,17 +63,6 @@ def names(
         for e in found
     ]
     show.table("", ("name", "newest", "aliases"), rows)
-
-
-@app.command("unalias")
-def unalias(name: str, alias: str, dry_run: DryRun = False, as_json: AsJson = False) -> None:
-    """Take an alias away; the versions stay."""
-    with connect() as client:
-        if dry_run:
-            show.say(client.curl.registry[name].remove(alias))
-            return
-        client.registry[name].remove(alias)
-    show.as_json({"removed": alias}) if as_json else show.say(f"{name}@{alias} is no more")
 
 
 @app.command("evaluations")
@@ -165,8 +98,57 @@ def manifest(ref: str, as_json: AsJson = False) -> None:
         show.as_json(client.models.manifest(ref))
 
 
+class Format(StrEnum):
+    """What a version is written as."""
+
+    bundle = "bundle"
+    pyfunc = "pyfunc"
+    onnx = "onnx"
+
+
 @app.command("export")
 def export(
+    ref: str,
+    format_: Annotated[
+        Format,
+        typer.Option("--format", help="bundle: to import or run-bundle; pyfunc: MLflow; onnx."),
+    ] = Format.bundle,
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Left out: by its name.")
+    ] = None,
+    dry_run: DryRun = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write a version as one file that other systems take."""
+    with connect() as client:
+        if dry_run:
+            show.say(client.curl.models.export(ref, format_.value))
+            return
+        exported = client.models.export(ref, format_.value)
+        made = exported.result()
+        target = output or Path(made["file"])
+        exported.download(target)
+    if as_json:
+        show.as_json({**made, "path": str(target)})
+    else:
+        show.say(f"{made['model_ref']} as {format_.value} is in {target}; SHA-256 {made['sha256']}")
+
+
+@app.command("import")
+def import_(
+    bundle: Path,
+    name: Annotated[str | None, typer.Option(help="Left out: as it was called.")] = None,
+    sha256: Annotated[str | None, typer.Option(help="Of the file, as the export said.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make an exported bundle the next version of a name."""
+    with connect() as client:
+        model = client.models.import_bundle(bundle, name, sha256=sha256)
+    show.as_json(model) if as_json else show.say(f"{bundle} is {model.ref} now")
+
+
+@app.command("files")
+def files(
     ref: str,
     folder: Annotated[Path | None, typer.Argument(help="Left out: by its name.")] = None,
     only: Annotated[str | None, typer.Option(help="Only this file, e.g. parity.svg")] = None,
@@ -180,7 +162,7 @@ def export(
             written = [target / Path(only).name]
             client.models.download(ref, only, written[0])
         else:
-            written = list(client.models.export(ref, target))
+            written = list(client.models.files(ref, target))
     if as_json:
         show.as_json([str(path) for path in written])
     else:

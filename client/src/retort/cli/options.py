@@ -29,6 +29,15 @@ def pairs(given: list[str] | None) -> dict[str, str]:
     return found
 
 
+def personal_columns(given: list[str] | None) -> dict[str, str]:
+    """`name` (dropped) or `name:hash`."""
+    found: dict[str, str] = {}
+    for text in given or []:
+        name, sign, how = text.rpartition(":")
+        found |= {name: how} if sign and name and how in ("drop", "hash") else {text: "drop"}
+    return found
+
+
 def labels_to_set(given: list[str]) -> dict[str, str | None]:
     """`name=value`; `name=` removes the label."""
     return {name: value or None for name, value in pairs(given).items()}

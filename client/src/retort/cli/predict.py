@@ -19,7 +19,7 @@ app = typer.Typer()
 
 Output = Annotated[
     Path | None,
-    typer.Option("-o", "--output", help="Write rows here: .csv (or .parquet of a file)."),
+    typer.Option("-o", "--output", help="Write rows here: .csv (of a file also .parquet, .sdf)."),
 ]
 
 
@@ -31,6 +31,9 @@ def predict(
         typer.Argument(help="SMILES, JSON rows of a table, one file, or - for lines from stdin."),
     ],
     output: Output = None,
+    remember: Annotated[
+        bool, typer.Option("--remember", help="Store them: `retort predictions ls`.")
+    ] = False,
     detach: Detach = False,
     dry_run: DryRun = False,
     as_json: AsJson = False,
@@ -43,9 +46,9 @@ def predict(
             return
         given = _from_stdin() if inputs == ["-"] else [_read(text) for text in inputs]
         if dry_run:
-            show.say(client.curl.predict(model, list(given)))
+            show.say(client.curl.predict(model, list(given), remember=remember))
             return
-        found = client.map(model, given).results()
+        found = client.map(model, given, remember=remember).results()
     if output is not None:
         _write_csv(found, output)
     if as_json:
@@ -100,16 +103,18 @@ def _predict_file(
     detach: bool,
     json: bool,
 ) -> None:
+    target = output or Path(f"{file.name.split('.')[0]}-predictions.csv")
+    ending = target.suffix if target.suffix in (".parquet", ".sdf") else ".csv"
+    # csv and parquet are made anyway
+    params: dict[str, Any] = {"formats": ["csv", "sdf"]} if ending == ".sdf" else {}
     if dry_run:
-        show.say(client.curl.predict_file(model, file))
+        show.say(client.curl.predict_file(model, file, **params))
         return
-    job = client.predict_file(model, file, progress=sending(file.name))
+    job = client.predict_file(model, file, progress=sending(file.name), **params)
     ended = run(client, job, detach=detach, as_json=json)
     if ended is None:
         return
-    target = output or Path(f"{file.name.split('.')[0]}-predictions.csv")
-    name = "predictions.parquet" if target.suffix == ".parquet" else "predictions.csv"
-    client.jobs.download(ended, name, target)
+    client.jobs.download(ended, f"predictions{ending}", target)
     if not json:
         counts = ended["counts"]
         show.say(

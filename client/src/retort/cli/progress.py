@@ -11,6 +11,9 @@ from retort.errors import failure_of
 from retort.parts import Progress as Sent
 from retort.stream import Event
 
+#: seconds above which the remaining time is told in minutes
+_MINUTES = 120
+
 
 def follow_job(client: Retort, job: Job, *, quiet: bool = False) -> Job:
     """Show progress until the job has ended; the ended job. Ctrl-C detaches: the job runs on.
@@ -113,4 +116,17 @@ def _line(event: Event) -> tuple[Any, str] | None:
 
 
 def _note(progress: dict[str, Any]) -> str:
-    return f"{progress.get('stage') or ''} {progress.get('message') or ''}".strip()[:60]
+    words = f"{progress.get('stage') or ''} {progress.get('message') or ''}".strip()[:60]
+    return ", ".join(part for part in (words, *_speed(progress)) if part)
+
+
+def _speed(progress: dict[str, Any]) -> list[str]:
+    """`1,250 rows/s`, `12 s left`; nothing before the first part has ended."""
+    rate, left = progress.get("per_second"), progress.get("remaining_seconds")
+    if not rate or not progress.get("done"):
+        return []
+    unit = progress.get("unit") or "row"
+    shown = f"{rate:,.0f} {unit}s/s" if rate >= 1 else f"{60 * rate:,.1f} {unit}s/min"
+    if not left:
+        return [shown]
+    return [shown, f"{left:,.0f} s left" if left < _MINUTES else f"{left / 60:,.0f} min left"]

@@ -23,7 +23,7 @@ from retort.testing.state import (
 _FIELDS = frozenset(
     {
         *("file_id", "name", "format", "kind", "roles", "types", "units", "sheet", "decimal"),
-        *("duplicates", "max_bad_fraction", "labels"),
+        *("personal", "duplicates", "max_bad_fraction", "labels"),
     }
 )
 

@@ -8,6 +8,7 @@ import httpx
 from retort.stream import TERMINAL
 from retort.testing.jobs import add_job, advance, finish
 from retort.testing.routing import respond, route
+from retort.testing.science import read_rows
 from retort.testing.state import Asked, Json, Refused, State, find, new_id
 
 #: a level asks for itself and the worse ones
@@ -59,6 +60,42 @@ def logs(state: State, asked: Asked, job_id: str) -> Json:
     more = len(wanted) > limit
     shown = wanted[:limit]
     return {"items": shown, "next_cursor": str(shown[-1]["id"]) if more else None}
+
+
+@route("GET", "/api/v1/jobs/{job_id}/predictions")
+def predictions(state: State, asked: Asked, job_id: str) -> Json:
+    job = find(state.jobs, job_id, "job")
+    if job["kind"] != "predict":
+        raise Refused(422, "no_rows_here", f"the job is of kind {job['kind']}")
+    made = [
+        file
+        for file in state.files.values()
+        if file["job_id"] == job_id and file["name"] == "predictions.csv"
+    ]
+    rows = read_rows(state.contents[made[0]["sha256"]]) if made else []
+    start = int(asked.query.get("cursor") or asked.query.get("start") or 1)
+    stop = start + int(asked.query.get("limit", 100))
+    return {
+        "items": [_typed(row) for row in rows[start - 1 : stop - 1]],
+        "missing": [],
+        "rows_total": len(rows) if made else None,
+        "state": job["state"],
+        "next_cursor": str(stop) if stop <= len(rows) else None,
+    }
+
+
+def _typed(row: Json) -> Json:
+    """A row of predictions.csv with numbers as numbers; an empty cell is nothing."""
+    typed: Json = {name: _value(cell) for name, cell in row.items()}
+    words = {name: row[name] or None for name in ("id", "status", "reason")}
+    return typed | words | {"row": int(row["row"])}
+
+
+def _value(cell: str) -> float | str | None:
+    try:
+        return float(cell)
+    except ValueError:
+        return cell or None
 
 
 @route("GET", "/api/v1/jobs/{job_id}/artifacts")

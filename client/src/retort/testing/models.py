@@ -1,8 +1,10 @@
-"""Models, registry, predictions, catalogue and the rest of the server in memory."""
+"""Models, predictions, catalogue and the rest of the server in memory."""
 
 import httpx
 
 from retort.errors import classes
+from retort.testing import history
+from retort.testing.datasets import check_fields
 from retort.testing.routing import respond, route
 from retort.testing.science import predict_one
 from retort.testing.state import (
@@ -15,9 +17,7 @@ from retort.testing.state import (
     model_of,
     not_found,
     page,
-    versioned,
 )
-from retort.testing.work import point
 from retort.version import __version__
 
 _CATALOG = {
@@ -30,7 +30,7 @@ _FILES = {"metrics.json": b"{}", "parity.svg": b"<svg xmlns='http://www.w3.org/2
 _AT_ONCE = 100
 
 
-def _shown(state: State, model: Json) -> Json:
+def shown(state: State, model: Json) -> Json:
     aliases = [
         alias
         for (name, alias), entry in state.aliases.items()
@@ -42,13 +42,44 @@ def _shown(state: State, model: Json) -> Json:
 @route("GET", "/api/v1/models")
 def models(state: State, asked: Asked) -> Json:
     wanted = asked.query.get("name")
-    found = [_shown(state, m) for m in state.models.values() if wanted in (None, m["name"])]
+    labels = [text.partition(":")[::2] for text in asked.query.get_list("label")]
+    found = [
+        shown(state, m)
+        for m in state.models.values()
+        if wanted in (None, m["name"])
+        and m["state"] == asked.query.get("state", "candidate")
+        and all(m["labels"].get(name) == value for name, value in labels)
+    ]
     return page(found, asked.query)
+
+
+@route("POST", "/api/v1/models")
+def import_model(state: State, asked: Asked) -> httpx.Response:
+    from retort.testing.jobs import add_job
+
+    body = asked.body()
+    check_fields(body, frozenset({"file_id", "name", "sha256"}))
+    find(state.files, body.get("file_id", ""), "file")
+    job = add_job(state, "import_model", body, {})
+    return respond(job, 202, {"Location": f"/api/v1/jobs/{job['id']}"})
+
+
+@route("POST", "/api/v1/models/{ref}/export")
+def export(state: State, asked: Asked, ref: str) -> httpx.Response:
+    from retort.testing.jobs import add_job
+
+    body = asked.body()
+    check_fields(body, frozenset({"format"}))
+    params = {"model": ref, "format": body.get("format", "bundle")}
+    if params["format"] not in ("bundle", "pyfunc", "onnx"):
+        raise Refused(422, "invalid_request", "/format: one of bundle, pyfunc, onnx")
+    job = add_job(state, "export", params, {})
+    return respond(job, 202, {"Location": f"/api/v1/jobs/{job['id']}"})
 
 
 @route("GET", "/api/v1/models/{ref}")
 def one(state: State, asked: Asked, ref: str) -> Json:
-    return _shown(state, model_of(state, ref))
+    return shown(state, model_of(state, ref))
 
 
 @route("GET", "/api/v1/models/{ref}/evaluations")
@@ -94,35 +125,6 @@ def file(state: State, asked: Asked, ref: str, path: str) -> httpx.Response:
     return httpx.Response(200, content=_FILES[path])
 
 
-@route("GET", "/api/v1/registry")
-def names(state: State, asked: Asked) -> Json:
-    found = sorted({model["name"] for model in state.models.values()})
-    return {"items": [name_entry(state, asked, name) for name in found]}
-
-
-@route("GET", "/api/v1/registry/{name}")
-def name_entry(state: State, asked: Asked, name: str) -> Json:
-    numbers = sorted(m["number"] for m in state.models.values() if m["name"] == name)
-    if not numbers:
-        raise not_found(f"model {name!r}")
-    aliases = [entry for (known, _), entry in state.aliases.items() if known == name]
-    return {"name": name, "versions": numbers, "newest": numbers[-1], "aliases": aliases}
-
-
-@route("PUT", "/api/v1/registry/{name}/aliases/{alias}")
-def promote(state: State, asked: Asked, name: str, alias: str) -> Json:
-    body = asked.body()
-    model = versioned(state.models, f"{name}:{body['version']}", "model")
-    return point(state, model, alias, body.get("note", ""))
-
-
-@route("DELETE", "/api/v1/registry/{name}/aliases/{alias}")
-def remove(state: State, asked: Asked, name: str, alias: str) -> httpx.Response:
-    if state.aliases.pop((name, alias), None) is None:
-        raise not_found(f"alias {alias!r} of {name}")
-    return respond(status=204)
-
-
 @route("POST", "/api/v1/predictions")
 def predict(state: State, asked: Asked) -> Json:
     body = asked.body()
@@ -139,6 +141,9 @@ def predict(state: State, asked: Asked) -> Json:
     model = model_of(state, body["model"])
     named = {name: model[name] for name in ("id", "name", "number")}
     answers = [predict_one(model, given) for given in inputs]
+    history.count(state, model["id"], inputs)
+    if body.get("remember"):
+        history.remember(state, asked, named, answers)
     return {"model": named, "predictions": answers, "milliseconds": 0.0, "fake": True}
 
 
@@ -192,6 +197,12 @@ def queues(state: State, asked: Asked) -> Json:
     figures = {"queued": 0, "running": 0, "oldest_seconds": 0.0, "workers": 1}
     names = ("cpu", "gpu", "predict", "predict_now", "control")
     return {"items": [{"queue": name, **figures} for name in names]}
+
+
+@route("GET", "/api/v1/admin/diagnosis")
+def diagnosis(state: State, asked: Asked) -> Json:
+    said = {"said": "it is kept in memory", "why": "", "remedy": ""}
+    return {"state": "ok", "items": [{"name": "schema", "state": "ok", **said}]}
 
 
 @route("GET", "/api/v1/admin/workers")

@@ -28,7 +28,13 @@ def predict_one(model: Mapping[str, Any], given: Any) -> Json:
     row = given if isinstance(given, dict) else {"smiles": given}
     features = row.get("features", row.get("smiles"))
     shown = row.get("smiles", features)
-    answer = {"id": row.get("id"), "input": shown, "fake": True, "canonical_smiles": None}
+    answer = {
+        "id": row.get("id"),
+        "input": shown,
+        "fake": True,
+        "canonical_smiles": None,
+        "cached": False,
+    }
     if "features" not in row and not looks_like_smiles(str(features)):
         reason = "the SMILES is empty" if not features else "RDKit cannot read this SMILES"
         return {**answer, "status": "error", "reason": reason, "targets": {}}
@@ -59,7 +65,8 @@ def _domain(model: Mapping[str, Any], features: Any) -> Json:
         target["name"]: value_of(model, target["name"], features) for target in model["targets"]
     }
     row = {"row": 1, "smiles": known, "similarity": 1.0, "measured": measured}
-    return {"inside": True, "similarity": 1.0, "leverage": 0.1, "nearest": [row]}
+    where = {"inside": True, "outside_by": [], "similarity": 1.0, "leverage": 0.1}
+    return {**where, "nearest": [row]}
 
 
 def metrics_of(targets: list[str], seed: str) -> Json:

@@ -7,7 +7,23 @@ from typing import Any
 import httpx
 
 # these register their routes; the order matters where one path fits two templates
-from retort.testing import comparing, datasets, files, jobs, looking, models  # noqa: F401
+from retort.testing import (  # noqa: F401
+    audit,
+    comparing,
+    datasets,
+    endpoints,
+    events,
+    files,
+    history,
+    jobs,
+    keys,
+    looking,
+    models,
+    quotas,
+    registry,
+    schedules,
+    webhooks,
+)
 from retort.testing.routing import match, respond
 from retort.testing.state import Asked, Refused, State, digest, problem
 
@@ -101,6 +117,7 @@ class FakeServer(httpx.BaseTransport, httpx.AsyncBaseTransport):
         template, handler, names = found
         self.calls.append(f"{asked.method} {template}")
         answer: Any = handler(self.state, asked, **names)
+        audit.tell(self.state, asked, template)
         return answer if isinstance(answer, httpx.Response) else respond(_copy(answer))
 
 

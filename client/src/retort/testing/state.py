@@ -83,9 +83,31 @@ class State:
     events: dict[str, list[Json]] = field(default_factory=dict)
     models: dict[str, Json] = field(default_factory=dict)
     aliases: dict[tuple[str, str], Json] = field(default_factory=dict)
+    #: of each alias who bore it, oldest first, the present holder on top
+    holders: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+    policies: dict[tuple[str, str], Json] = field(default_factory=dict)
+    #: moves of aliases by id, in their order
+    moves: dict[str, Json] = field(default_factory=dict)
+    #: what is said of names of models
+    names: dict[str, Json] = field(default_factory=dict)
     studies: dict[str, Json] = field(default_factory=dict)
+    #: by name, each with its revisions
+    endpoints: dict[str, Json] = field(default_factory=dict)
+    #: by name, each with its runs
+    schedules: dict[str, Json] = field(default_factory=dict)
     evaluations: dict[str, Json] = field(default_factory=dict)
+    #: by prefix
+    keys: dict[str, Json] = field(default_factory=dict)
+    #: each with its deliveries
+    webhooks: dict[str, Json] = field(default_factory=dict)
     workflows: dict[str, Json] = field(default_factory=dict)
+    predictions: dict[str, Json] = field(default_factory=dict)
+    #: entries of the audit log, in their order
+    audit: dict[str, Json] = field(default_factory=dict)
+    #: of the project and of the key
+    quotas: dict[str, Json] = field(default_factory=dict)
+    #: by model id: answers from the cache, others, and what the cache knows
+    asked: dict[str, tuple[int, int, set[str]]] = field(default_factory=dict)
     #: rows of each data set, and what was refused
     rows: dict[str, list[Json]] = field(default_factory=dict)
     reports: dict[str, Json] = field(default_factory=dict)
@@ -150,12 +172,19 @@ def model_of(state: State, ref: str) -> Json:
     """As `versioned`, and `name@alias`; a bare name is its @champion first."""
     name, sign, alias = ref.partition("@")
     if ref not in state.models and ":" not in ref:
+        alias = "champion" if alias == "production" else alias
         pointed = state.aliases.get((name, alias or "champion"))
         if pointed is not None:
             return versioned(state.models, f"{name}:{pointed['version']}", "model")
         if sign:
             raise not_found(f"model {ref!r}")
-    return versioned(state.models, ref, "model")
+    return _found(state, ref)
+
+
+def _found(state: State, ref: str) -> Json:
+    """Archived versions are found by their id only."""
+    hidden = {key: m for key, m in state.models.items() if m["state"] != "archived" or key == ref}
+    return versioned(hidden, ref, "model")
 
 
 def merge_patch(target: Any, patch: Any) -> Any:

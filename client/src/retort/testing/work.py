@@ -96,6 +96,8 @@ def train(state: State, job: Json) -> Outcome:
         "seconds": 0.0,
         "fake": True,
     }
+    if params.get("alias"):
+        result["alias"] = model.pop("alias_told")
     return result, {}
 
 
@@ -121,6 +123,7 @@ def _new_model(state: State, job: Json, algorithm: str, hyperparameters: Json) -
         "targets": [{"name": target} for target in targets],
         "metrics": metrics_of(targets, digest([algorithm, hyperparameters])),
         "dataset_id": dataset["id"],
+        "imported_from": None,
         "split_id": new_id(),
         "job_id": job["id"],
         "device": "cpu",
@@ -130,24 +133,59 @@ def _new_model(state: State, job: Json, algorithm: str, hyperparameters: Json) -
         "sha256": digest(params),
         "training_config": params,
         "created_at": now(),
+        "state": "candidate",
+        "labels": {},
+        "description": "",
+        "semver": None,
+        "archived_at": None,
         "fake": True,
     }
     state.models[model["id"]] = model
     if params.get("alias"):
-        point(state, model, params["alias"], "")
+        model["alias_told"] = _aliased(state, model, params["alias"])
     return model
 
 
-def point(state: State, model: Json, alias: str, note: str) -> Json:
-    entry = {
-        "alias": alias,
-        "version": model["number"],
-        "note": note,
-        "changed_at": now(),
-        "changed_by": "fake",
-    }
-    state.aliases[model["name"], alias] = entry
-    return entry
+def _aliased(state: State, model: Json, alias: str) -> Json:
+    """As of a training: an alias with a policy is left to a person."""
+    policy = state.policies.get((model["name"], alias))
+    if policy is not None and policy["required"]:
+        why = f"{model['name']}@{alias} has a policy: promote {model['ref']} through its gate"
+        return {"alias": alias, "set": False, "why": why}
+    point(state, model, alias, "trained")
+    return {"alias": alias, "set": True}
+
+
+def point(
+    state: State, model: Json, alias: str, note: str, kind: str = "promoted", gate: Any = None
+) -> Json:
+    """The alias as it is then, and the move in the history."""
+    name, number = model["name"], model["number"]
+    before = state.aliases.get((name, alias), {}).get("version")
+    stack = state.holders.setdefault((name, alias), [])
+    if not stack or stack[-1] != number:
+        stack.append(number)
+    changed = {"note": note, "changed_at": now(), "changed_by": "fake", "etag": f'"{new_id()}"'}
+    entry = {"alias": alias, "version": number, **changed}
+    state.aliases[name, alias] = entry
+    remember(state, name, alias, kind, before, number, note, gate)
+    return entry | {"before": before, "gate": gate}
+
+
+def remember(
+    state: State,
+    name: str,
+    alias: str,
+    kind: str,
+    before: int | None,
+    after: int | None,
+    note: str = "",
+    gate: Any = None,
+) -> None:
+    move_id = new_id()
+    move = {"id": move_id, "alias": alias, "kind": kind, "before": before, "after": after}
+    said = {"note": note, "by": "fake", "at": now(), "evaluation_id": None, "gate": gate}
+    state.moves[move_id] = {**move, **said, "name": name}
 
 
 def optimize(state: State, job: Json) -> Outcome:
@@ -155,6 +193,7 @@ def optimize(state: State, job: Json) -> Outcome:
     best = {"n_estimators": 500}
     algorithm = params.get("algorithm", "lightgbm")
     model = _new_model(state, job, algorithm, best)
+    told = model.pop("alias_told", None)
     study = {
         "id": new_id(),
         "job_id": job["id"],
@@ -179,6 +218,8 @@ def optimize(state: State, job: Json) -> Outcome:
         "metrics": model["metrics"],
         "fake": True,
     }
+    if told is not None:
+        result["alias"] = told
     return result, {}
 
 
@@ -228,13 +269,17 @@ def compare(state: State, job: Json) -> Outcome:
 
 def evaluate(state: State, job: Json) -> Outcome:
     model = model_of(state, job["params"]["model"])
-    dataset = state.datasets[model["dataset_id"]]
+    own = model["dataset_id"]
+    if own is None and not job["params"].get("dataset"):
+        raise Refused(422, "invalid_input", "the model was imported: name a data set")
+    named = job["params"].get("dataset")
+    dataset = state.datasets[own] if own else versioned(state.datasets, named, "data set")
     targets = [target["name"] for target in model["targets"]]
     evaluated = max(1, (dataset["rows_ok"] or 0) // 10)
     evaluation = {
         "id": new_id(),
         "model_id": model["id"],
-        "dataset_id": model["dataset_id"],
+        "dataset_id": dataset["id"],
         "job_id": job["id"],
         "part": job["params"].get("part") or "test",
         "metrics": model["metrics"]["test"],
@@ -291,6 +336,62 @@ def predict(state: State, job: Json) -> Outcome:
     return {"model_id": model["id"], "chunks": 1, "fake": True}, counts
 
 
+def predict_structure(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    answers = []
+    for ref in params["models"]:
+        model = model_of(state, ref)
+        answer = predict_one(model, params["structure"])
+        said = {name: answer[name] for name in ("canonical_smiles", "status", "reason", "targets")}
+        known = {"id": model["id"], "name": model["name"], "version": model["number"]}
+        answers.append({"ref": ref, **known, **said})
+    ok = sum(answer["status"] == "ok" for answer in answers)
+    data = {"structure": params["structure"], "models": answers, "consensus": {}, "fake": True}
+    counts = {"models_total": len(answers), "models_ok": ok, "models_failed": len(answers) - ok}
+    return {"data": data}, counts
+
+
+def export(state: State, job: Json) -> Outcome:
+    """A bundle is JSON here: what an import of this server reads."""
+    model = model_of(state, job["params"]["model"])
+    format_ = job["params"].get("format", "bundle")
+    ending = "onnx" if format_ == "onnx" else "zip"
+    name = f"{model['name']}-{model['number']}-{format_}.{ending}"
+    content = json.dumps({"format": format_, "model": model}, sort_keys=True).encode()
+    file = add_file(state, name, content, role="bundle", job_id=job["id"])
+    said = {"file": name, "file_id": file["id"], "size": file["size"], "sha256": file["sha256"]}
+    ref = {"model_id": model["id"], "model_ref": model["ref"], "format": format_}
+    return {**ref, **said, "seconds": 0.0, "fake": True}, {"files": 1}
+
+
+def import_model(state: State, job: Json) -> Outcome:
+    params = job["params"]
+    file = state.files[params["file_id"]]
+    if params.get("sha256") not in (None, file["sha256"]):
+        raise Refused(422, "bundle_altered", "the file's SHA-256 is not the one given")
+    try:
+        source = json.loads(state.contents[file["sha256"]])["model"]
+    except (ValueError, KeyError, TypeError) as error:
+        raise Refused(422, "bundle_refused", "the file is no bundle") from error
+    name = params.get("name") or source["name"]
+    number = 1 + sum(model["name"] == name for model in state.models.values())
+    said = {"name": source["name"], "number": source["number"], "sha256": file["sha256"]}
+    model = {
+        **source,
+        "id": new_id(),
+        "name": name,
+        "number": number,
+        "ref": f"{name}:{number}",
+        "dataset_id": None,
+        "split_id": None,
+        "job_id": job["id"],
+        "imported_from": {**said, "file_id": file["id"]},
+        "created_at": now(),
+    }
+    state.models[model["id"]] = model
+    return {"model_id": model["id"], "model_ref": model["ref"], "fake": True}, {"files": 1}
+
+
 WORK: dict[str, Callable[[State, Json], Outcome]] = {
     "ingest": ingest,
     "featurize": featurize,
@@ -299,4 +400,7 @@ WORK: dict[str, Callable[[State, Json], Outcome]] = {
     "compare": compare,
     "evaluate": evaluate,
     "predict": predict,
+    "predict_structure": predict_structure,
+    "export": export,
+    "import_model": import_model,
 }

@@ -1,0 +1,1 @@
+"""The synchronous path: names resolved, known answers read, the rest asked of serving processes."""

@@ -1,0 +1,266 @@
+"""`POST /predictions` behind its route: known answers are read, the others asked for."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+from api.predicting.aside import Aside
+from api.predicting.lookup import Lookup
+from api.predicting.names import Names
+from api.predicting.request import (
+    Asked,
+    Cause,
+    Choice,
+    Predicted,
+    cause_of,
+    choose,
+    fallback_of,
+    policy_of,
+    question_of,
+)
+from api.telemetry import Telemetry
+from app.core.errors import RetortError
+from app.endpoints.metering import Meter, MeterThread
+from app.endpoints.routing import Arm
+from app.history.entries import Answered, entries_of
+from app.models.pointers import POINTERS_KEY
+from app.prediction.answer_cache import answer_key, input_key
+from app.resources import Resources
+from workers.serving.client import ServingClient
+
+#: in an item's bytes, as `answer_cache.split` writes them
+_OUTSIDE = b'"inside":false'
+_REFUSED = b'"status":"error"'
+
+
+class Predictor:
+    """Kept by the gateway for its lifetime; for one event loop, between `start` and `close`."""
+
+    def __init__(self, resources: Resources, telemetry: Telemetry) -> None:
+        settings = resources.settings
+        self._telemetry = telemetry
+        self._names = Names(resources)
+        self._lookup = Lookup(settings.effective_cache_url)
+        self._aside = Aside(resources)
+        self._meter = Meter()
+        self._meter_thread = MeterThread(self._meter, resources.database)
+        self.serving = ServingClient(settings.redis_url, max_inputs=settings.max_waiting_inputs)
+
+    async def start(self) -> None:
+        await self.serving.start()
+        await self._aside.start()
+        self._meter_thread.start()
+
+    async def close(self) -> None:
+        await self._aside.close()
+        await self.serving.close()
+        await self._lookup.close()
+        self._meter_thread.close()
+
+    async def predict(self, asked: Asked) -> Predicted:
+        """Raises NotFound, InvalidInput, Conflict, Overloaded, Unavailable, AnsweredError."""
+        keys = [input_key(given) for given in asked.inputs]
+        choice, known = await self._known(asked, keys)
+        if choice.revision is not None and not choice.revision.cache:
+            asked = replace(asked, use_cache=False)
+        if not asked.use_cache:
+            known = [None] * len(keys)
+        started = time.perf_counter()
+        try:
+            found = await self._complete(choice, asked, known)
+        except RetortError as error:
+            self._observe(choice, None, started, error=error)
+            found = await self._instead(choice, asked, keys, error)
+        else:
+            self._observe(choice, found, started)
+            found = await self._inside(choice, asked, keys, found)
+        self._tell(choice, asked, keys, found, started)
+        return found
+
+    # ---- who answers, and what is known already
+
+    async def _known(
+        self, asked: Asked, keys: Sequence[str]
+    ) -> tuple[Choice, Sequence[bytes | None]]:
+        project_id = asked.caller.project_id
+        guess = self._names.remembered(project_id, asked.ref)
+        choice = None if guess is None else choose(guess, asked)
+        word, *known = await self._read(choice, keys)
+        if choice is None or not self._names.holds(project_id, asked.ref, word):
+            target = await self._names.resolve(project_id, asked.ref, word)
+            if choice is None or target != guess:
+                before, choice = choice, choose(target, asked)
+                if before is None or before.model.model_id != choice.model.model_id:
+                    _, *known = await self._read(choice, keys)
+        return choice, known
+
+    async def _read(self, choice: Choice | None, keys: Sequence[str]) -> list[bytes | None]:
+        """The pointers' word, then the known answers; None for each while no model is known."""
+        if choice is None:
+            return [*await self._lookup.get([POINTERS_KEY]), *[None] * len(keys)]
+        model_id = choice.model.model_id
+        return await self._lookup.get([POINTERS_KEY, *(answer_key(model_id, k) for k in keys)])
+
+    # ---- asking
+
+    async def _complete(
+        self, choice: Choice, asked: Asked, known: Sequence[bytes | None]
+    ) -> Predicted:
+        missing = [place for place, item in enumerate(known) if item is None]
+        items, cached = list(known), [item is not None for item in known]
+        if missing:
+            deadline = None if choice.revision is None else choice.revision.deadline_ms
+            answer = await self.serving.ask(
+                choice.model.model_id,
+                [question_of(asked.inputs[place]) for place in missing],
+                seconds=asked.seconds if deadline is None else min(asked.seconds, deadline / 1000),
+                use_cache=asked.use_cache,
+            )
+            for place, item, was_known in zip(missing, answer.items, answer.cached, strict=True):
+                items[place], cached[place] = item, was_known
+        return Predicted(
+            model=choice.model,
+            items=[item for item in items if item is not None],
+            cached=cached,
+            revision=choice.revision,
+        )
+
+    async def _instead(
+        self, choice: Choice, asked: Asked, keys: Sequence[str], error: RetortError
+    ) -> Predicted:
+        """The fallback's answer; raises `error` where there is none for it."""
+        cause: Cause | None = cause_of(error)
+        arm = fallback_of(choice, cause)
+        if arm is None or cause is None:
+            raise error
+        found = await self._by_fallback(choice, arm, asked, keys)
+        return replace(found, fallback=(arm, cause, range(len(keys))))
+
+    async def _inside(
+        self, choice: Choice, asked: Asked, keys: Sequence[str], found: Predicted
+    ) -> Predicted:
+        """With the fallback's answers where the model knows too little, if that is asked for."""
+        arm = fallback_of(choice, "out_of_domain")
+        outside = [n for n, item in enumerate(found.items) if arm and _OUTSIDE in item]
+        if arm is None or not outside:
+            return found
+        some = replace(asked, inputs=[asked.inputs[place] for place in outside])
+        try:
+            other = await self._by_fallback(choice, arm, some, [keys[place] for place in outside])
+        except RetortError:
+            return found  # what the model said, with the flag that says so
+        items, cached = list(found.items), list(found.cached)
+        for place, item, known in zip(outside, other.items, other.cached, strict=True):
+            items[place], cached[place] = item, known
+        return replace(found, items=items, cached=cached, fallback=(arm, "out_of_domain", outside))
+
+    async def _by_fallback(
+        self, choice: Choice, arm: Arm, asked: Asked, keys: Sequence[str]
+    ) -> Predicted:
+        started = time.perf_counter()
+        instead = Choice(model=arm, revision=choice.revision)
+        _, *known = await self._read(instead, keys)
+        if not asked.use_cache:
+            known = [None] * len(keys)
+        try:
+            found = await self._complete(instead, asked, known)
+        except RetortError as error:
+            self._observe(instead, None, started, error=error)
+            raise
+        self._observe(instead, found, started)
+        return found
+
+    # ---- beside answering
+
+    def _tell(
+        self,
+        choice: Choice,
+        asked: Asked,
+        keys: Sequence[str],
+        found: Predicted,
+        started: float,
+    ) -> None:
+        hits = sum(found.cached)
+        misses = len(found.cached) - hits
+        self._aside.count(found.model.model_id, hits, misses)
+        self._telemetry.predicted(hits, misses)
+        self._remember(asked, keys, found, started)
+        for arm in choice.shadows:
+            if not self._aside.is_busy:
+                self._aside.do(self._shadow(replace(choice, model=arm), asked, keys))
+
+    async def _shadow(self, choice: Choice, asked: Asked, keys: Sequence[str]) -> None:
+        started = time.perf_counter()
+        try:
+            found = await self._complete(choice, asked, [None] * len(keys))
+        except RetortError as error:
+            self._observe(choice, None, started, error=error)
+            return
+        self._observe(choice, found, started)
+        self._remember(asked, keys, found, started)
+
+    def _remember(
+        self, asked: Asked, keys: Sequence[str], found: Predicted, started: float
+    ) -> None:
+        policy = policy_of(asked, found.revision)
+        if policy is None:
+            return
+        by_fallback = {} if found.fallback is None else dict.fromkeys(found.fallback[2], True)
+        for fell_back in (False, True):
+            places = [n for n in range(len(keys)) if (n in by_fallback) == fell_back]
+            arm = found.fallback[0] if fell_back and found.fallback is not None else found.model
+            self._aside.remember(
+                entries_of(
+                    _Named(arm),
+                    [
+                        Answered(
+                            given=asked.inputs[n],
+                            input_key=keys[n],
+                            answer=found.items[n],
+                            cached=found.cached[n],
+                        )
+                        for n in places
+                    ],
+                    caller=asked.caller,
+                    request_id=asked.request_id,
+                    mode="fallback" if fell_back else arm.mode,
+                    policy=policy,
+                    endpoint_id=None if found.revision is None else found.revision.endpoint_id,
+                    endpoint_revision=None if found.revision is None else found.revision.number,
+                    latency_ms=round(1000 * (time.perf_counter() - started), 3),
+                )
+            )
+
+    def _observe(
+        self,
+        choice: Choice,
+        found: Predicted | None,
+        started: float,
+        *,
+        error: RetortError | None = None,
+    ) -> None:
+        """One request to one arm of an endpoint. What the caller did wrong is no error of it."""
+        if choice.revision is None:
+            return
+        items = () if found is None else found.items
+        cause = None if error is None else cause_of(error)
+        self._meter.observe(
+            choice.revision.endpoint_id,
+            choice.revision.number,
+            choice.model.model_id,
+            choice.model.mode,
+            milliseconds=1000 * (time.perf_counter() - started),
+            inputs=len(items) or 1,
+            refused=sum(_REFUSED in item for item in items),
+            cached=0 if found is None else sum(found.cached),
+            out_of_domain=sum(_OUTSIDE in item for item in items),
+            error=cause is not None,
+            fell_back=fallback_of(choice, cause) is not None,
+        )
+
+
+class _Named:
+    """A model version as the history names it."""
+
+    def __init__(self, arm: Arm) -> None:
+        self.id, self.name, self.number = arm.model_id, arm.name, arm.number

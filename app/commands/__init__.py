@@ -1,0 +1,1 @@
+"""Commands that arrive as messages become jobs, through the same door as requests."""

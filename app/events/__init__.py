@@ -1,0 +1,1 @@
+"""The event log: what happened, told once, in an order that everybody sees."""

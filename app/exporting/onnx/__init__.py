@@ -1,0 +1,1 @@
+"""A fitted model as an ONNX graph: features in, numbers or calibrated probabilities out."""

@@ -1,0 +1,1 @@
+"""Names of models: who may bear an alias, who bore it, how a version came to be and goes away."""

@@ -1,0 +1,1 @@
+"""Webhooks: events sent to addresses that users name, signed, in order, until they are received."""

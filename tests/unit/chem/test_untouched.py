@@ -1,0 +1,34 @@
+"""What steps of standardization are skipped on is what they would have left alone."""
+
+import pytest
+
+from app.chem import standardize as module
+from app.chem.standardize import ChemistryError, standardize
+from tests.support.molecules import rows_of
+
+TRICKY = [
+    "Cl", "[Na]", "CN(=O)=O", "CS(C)=O", "C[N+](=O)[O-]", "CN=[N+]=[N-]", "O=n1ccccc1", "C[2H]",
+    "CC(=O)O[Na]", "[O-]c1ccccc1C(=O)O", "C[N+](C)(C)CC(=O)[O-]", "C[Hg]C", "*CC", "C=[N+]=[N-]",
+    "O=S(=O)(O)c1ccccc1[O-]", "OP(=O)(O)O", "C[Si](C)(C)C", "[13CH3]O", "F/C=C/F", "C[C@@H](N)O",
+]  # fmt: skip
+
+
+def found(smiles):
+    try:
+        done = standardize(smiles)
+    except ChemistryError as error:
+        return str(error)
+    return done.smiles, done.changes, done.mol.ToBinary()
+
+
+def test_every_step_run_gives_the_same(monkeypatch):
+    texts = [*TRICKY, *(row["smiles"] for row in rows_of("hiv.csv.gz")[:3000:20])]
+    quick = [found(text) for text in texts]
+    monkeypatch.setattr(module, "_untouched", lambda text: None)
+    monkeypatch.setattr(module, "_MAY_ACT", {})
+    assert [found(text) for text in texts] == quick
+
+
+@pytest.mark.parametrize("text", ["Oc1ccccc1", "C[C@H](N)C(=O)O", "CCO"])
+def test_plain_molecules_take_the_short_way(text):
+    assert module._untouched(text) is not None

@@ -1,0 +1,46 @@
+"""Chunks of a file: few, of 2 to 20 seconds, and all workers end together."""
+
+import heapq
+
+import pytest
+
+from app.prediction.chunk_sizes import chunk_sizes
+
+
+def ends(sizes, cost, workers):
+    """When each worker ends, that takes the next chunk when it is free."""
+    busy = [0.0] * workers
+    for size in sizes:
+        heapq.heapreplace(busy, busy[0] + size * cost)
+    return busy
+
+
+@pytest.mark.parametrize("rows", [1, 7, 1_000, 10_000, 41_913, 1_000_000, 20_000_000])
+@pytest.mark.parametrize("cost", [2e-5, 1e-3, 0.05, 2.0])
+@pytest.mark.parametrize("workers", [1, 2, 16, 300])
+def test_at_most_200_chunks_hold_all_rows_and_no_worker_is_idle_long(rows, cost, workers):
+    sizes = chunk_sizes(rows, cost, workers)
+    assert sum(sizes) == rows
+    assert min(sizes) >= 1
+    assert len(sizes) <= 162
+    total = rows * cost
+    if total > 16 * 2 * workers and total < 160 * 20:
+        assert all(2 - 1e-9 <= size * cost <= 20 + cost for size in sizes[:-1])
+    busy = ends(sizes, cost, workers)
+    idle = max(busy) - min(busy)
+    # no longer than its shortest chunk, or a row
+    assert idle <= max(2.0, total / 160, cost) + cost
+
+
+def test_a_cheap_file_of_10_000_rows_spreads_over_all_workers():
+    for workers in (2, 4, 8):
+        sizes = chunk_sizes(10_000, 1e-3, workers)
+        busy = ends(sizes, 1e-3, workers)
+        assert len(sizes) >= 2 * workers
+        assert max(busy) <= 1.15 * 10 / workers
+
+
+def test_a_dear_file_begins_with_chunks_of_twenty_seconds():
+    sizes = chunk_sizes(100_000, 2e-3, 2)
+    assert sizes[0] * 2e-3 == pytest.approx(20, abs=0.01)
+    assert sizes[-2] * 2e-3 == pytest.approx(2, abs=0.01)

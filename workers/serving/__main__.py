@@ -1,0 +1,34 @@
+"""One serving process: `python -m workers.serving [--in-hand FD]`.
+
+FD is a file that the parent has open too: the process writes there what it has in hand.
+"""
+
+import argparse
+
+from threadpoolctl import threadpool_limits
+
+from app.chem.standardize import standardize
+from app.core.settings import get_settings
+from app.resources import get_resources
+from workers.logs import configure_logging
+from workers.serving.in_hand import InHandFile
+from workers.serving.server import Server
+from workers.stop_signals import on_stop
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Answers predictions at once.")
+    parser.add_argument("--in-hand", type=int, help="descriptor of a file that the parent reads")
+    descriptor: int | None = parser.parse_args().in_hand
+    settings = get_settings()
+    configure_logging(settings, role="serving")
+    resources = get_resources()
+    server = Server(resources, *(() if descriptor is None else (InHandFile(descriptor).tell,)))
+    on_stop(server.stop)
+    standardize("CCO")  # loads RDKit before the first question
+    with threadpool_limits(settings.worker_threads):
+        server.run()
+
+
+if __name__ == "__main__":
+    main()

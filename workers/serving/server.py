@@ -1,0 +1,277 @@
+"""What one serving process does: take what has gathered, answer it together, again and again.
+
+Nothing waits for a batch to fill: an idle process answers a single question at once, a busy one
+finds what has arrived meanwhile. Models are loaded by a second thread, so that a cold model holds
+up those who asked for it and nobody else.
+"""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
+from typing import Any
+from uuid import UUID
+
+import orjson
+import redis
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.core.errors import Problem
+from app.features.matrix import molecule_cache
+from app.jobs.finish import problem_of
+from app.models.bundle import ModelBundle
+from app.models.records import pointed_lately
+from app.prediction.loading import model_cache
+from app.prediction.micro_batch import Answered, AnswerStore, Asked, MicroBatch
+from app.resources import Resources
+from workers.serving.in_hand import InHand
+from workers.serving.protocol import (
+    LONG_QUESTIONS,
+    QUESTIONS,
+    REPLY_TTL,
+    WARM_CHANNEL,
+    Answer,
+    Question,
+    encode_answers,
+)
+
+logger = logging.getLogger(__name__)
+
+#: questions of a micro-batch: more only make the first of them wait
+MAX_BATCH = 64
+#: how long an idle process sleeps before it looks whether it is to end or to load something
+_IDLE_SECONDS = 1.0
+_LOADING_SECONDS = 0.01
+#: a busy process looks so often whether it is to load something
+_LOOK_SECONDS = 0.25
+_PAUSE_SECONDS = 0.5
+#: a model that could not be loaded is not tried again for that long
+_BROKEN_SECONDS = 5.0
+
+#: models that are loaded before anybody asks
+_WARM_AT_START = 8
+
+#: told what the process has in hand, whenever that changes
+Watch = Callable[[InHand], None]
+
+
+class Server:
+    """`run` until `stop`."""
+
+    def __init__(self, resources: Resources, watch: Watch = lambda _: None) -> None:
+        self._resources = resources
+        self._watch = watch
+        self._redis = resources.redis
+        self._store = AnswerStore(
+            resources.cache, ttl_seconds=resources.settings.answer_cache_ttl_seconds
+        )
+        self._molecules = molecule_cache(resources)
+        self._models = _Models(resources)
+        #: taken and not answered, by their ids
+        self._held: dict[str, Question] = {}
+        self._stopping = False
+
+    def stop(self) -> None:
+        """After the batch that is being answered."""
+        self._stopping = True
+
+    def run(self) -> None:
+        """Until `stop`; an outage of Redis is waited for."""
+        while not self._stopping:
+            try:
+                self._run()
+            except redis.RedisError as error:
+                logger.warning("Redis does not answer: %s", error)
+                time.sleep(_PAUSE_SECONDS)
+
+    def _run(self) -> None:
+        with self._redis.pubsub(ignore_subscribe_messages=True) as warm:
+            warm.subscribe(WARM_CHANNEL)
+            self._warm_at_start()
+            self._tell()  # ready
+            looked = time.monotonic()
+            while not self._stopping:
+                self.step(self._idle_seconds())
+                if (now := time.monotonic()) - looked < _LOOK_SECONDS:
+                    continue
+                looked = now
+                while message := warm.get_message():
+                    self._models.warm(_model_ids(message["data"]))
+
+    def _warm_at_start(self) -> None:
+        """What will be asked for, most likely."""
+        try:
+            with self._resources.database.session() as session:
+                self._models.warm(pointed_lately(session, _WARM_AT_START))
+        except SQLAlchemyError as error:
+            logger.warning("models are loaded when they are first asked for: %s", error)
+
+    def _idle_seconds(self) -> float:
+        return _LOADING_SECONDS if self._models.loading else _IDLE_SECONDS
+
+    def step(self, timeout: float) -> None:
+        """Answer what has gathered, waiting for the first question at most `timeout` seconds."""
+        taken = self._take(timeout)
+        for question in taken:
+            self._held[question.id] = question
+            self._models.add(question)
+        for bundle, questions in self._models.ready():
+            self._serve(bundle, questions)
+        if taken and self._held:  # until their model is there
+            self._tell()
+
+    def _tell(self, working: Sequence[Question] = ()) -> None:
+        ids = {question.id for question in working}
+        held = [question for id_, question in self._held.items() if id_ not in ids]
+        self._watch(InHand(working=working, held=held))
+
+    def _take(self, timeout: float) -> list[Question]:
+        """What has gathered while others were answered; else the next that comes, alone."""
+        raws: Any = self._redis.lpop(QUESTIONS, MAX_BATCH)
+        if not raws:
+            # long ones are answered one by one: the next may be a short one of somebody else
+            first = self._redis.blpop([QUESTIONS, LONG_QUESTIONS], timeout=timeout)
+            raws = [] if first is None else [first[1]]
+        now = time.time()
+        return [question for question in map(Question.decode, raws) if question.until > now]
+
+    def _serve(self, bundle: "ModelBundle | Problem", questions: Sequence[Question]) -> None:
+        if isinstance(bundle, dict):
+            self._reply(questions, [Answered(problem=bundle)] * len(questions), 0.0)
+            return
+        suspects = [question for question in questions if question.deaths]
+        together = [question for question in questions if not question.deaths]
+        for batch in ([together] if together else []) + [[suspect] for suspect in suspects]:
+            self._answer(bundle, batch)
+
+    def _answer(self, bundle: ModelBundle, questions: Sequence[Question]) -> None:
+        started = time.perf_counter()
+        work = MicroBatch(questions[0].model_id, bundle, self._store, self._molecules)
+        self._tell(questions)
+        try:
+            answers = self._answers(work, questions)
+        except Exception as error:
+            if len(questions) > 1:  # it is the fault of one of them
+                for question in questions:
+                    self._answer(bundle, [question])
+                return
+            logger.exception("the question %s failed", questions[0].id)
+            answers = [Answered(problem=problem_of(error))]
+        self._reply(questions, answers, 1000 * (time.perf_counter() - started))
+        work.remember()
+
+    def _answers(self, work: MicroBatch, questions: Sequence[Question]) -> list[Answered]:
+        first = questions[0]
+        if first.deaths:  # it comes alone
+            return [self._one_by_one(work, first)]
+        return work.answer([_asked(question) for question in questions])
+
+    def _one_by_one(self, work: MicroBatch, question: Question) -> Answered:
+        """After a death: each input by itself, so that who watches knows which one kills."""
+        reasons = dict(question.poison)
+        items: list[bytes] = []
+        cached: list[bool] = []
+        for place, given in enumerate(question.inputs):
+            self._tell([replace(question, at=place)])
+            refused = {0: reasons[place]} if place in reasons else {}
+            (found,) = work.answer(
+                [Asked(inputs=[given], use_cache=question.use_cache, refused=refused)]
+            )
+            if found.problem is not None:
+                return found
+            items += found.items
+            cached += found.cached
+        return Answered(items=items, cached=cached)
+
+    def _reply(
+        self, questions: Sequence[Question], answers: Sequence[Answered], milliseconds: float
+    ) -> None:
+        """They are no longer in hand, even if Redis does not take the answers."""
+        by_gateway: dict[str, list[Answer]] = defaultdict(list)
+        for question, answer in zip(questions, answers, strict=True):
+            self._held.pop(question.id, None)
+            by_gateway[question.reply_to].append(
+                Answer(
+                    id=question.id,
+                    items=answer.items,
+                    cached=answer.cached,
+                    milliseconds=round(milliseconds, 3),
+                    problem=answer.problem,
+                )
+            )
+        try:
+            with self._redis.pipeline(transaction=False) as pipe:
+                for name, told in by_gateway.items():
+                    pipe.rpush(name, encode_answers(told))
+                    pipe.expire(name, REPLY_TTL)
+                pipe.execute()
+        finally:
+            self._tell()
+
+
+class _Models:
+    """Questions wait here for their model."""
+
+    def __init__(self, resources: Resources) -> None:
+        self._cache = model_cache(resources)
+        self._loader = ThreadPoolExecutor(1, thread_name_prefix="model-loader")
+        self._loads: dict[UUID, Future[ModelBundle]] = {}
+        self._waiting: dict[UUID, list[Question]] = defaultdict(list)
+        self._broken: dict[UUID, tuple[float, Problem]] = {}
+
+    @property
+    def loading(self) -> bool:
+        return bool(self._loads)
+
+    def warm(self, model_ids: Iterable[UUID]) -> None:
+        for model_id in model_ids:
+            if self._cache.peek(model_id) is None:
+                self._load(model_id)
+
+    def add(self, question: Question) -> None:
+        self._waiting[question.model_id].append(question)
+
+    def ready(self) -> list[tuple[ModelBundle | Problem, list[Question]]]:
+        """Each model that is there (or why it will not be) with all who asked for it."""
+        self._collect()
+        found: list[tuple[ModelBundle | Problem, list[Question]]] = []
+        for model_id in list(self._waiting):
+            bundle = self._cache.peek(model_id) or self._broken_for(model_id)
+            if bundle is None:
+                self._load(model_id)
+            else:
+                found.append((bundle, self._waiting.pop(model_id)))
+        return found
+
+    def _load(self, model_id: UUID) -> None:
+        if model_id not in self._loads:
+            self._loads[model_id] = self._loader.submit(self._cache.get, model_id)
+
+    def _collect(self) -> None:
+        for model_id in [m for m, load in self._loads.items() if load.done()]:
+            error = self._loads.pop(model_id).exception()
+            if error is None:
+                continue
+            logger.warning("model %s cannot be loaded: %s", model_id, error)
+            self._broken[model_id] = time.monotonic() + _BROKEN_SECONDS, problem_of(error)
+
+    def _broken_for(self, model_id: UUID) -> Problem | None:
+        until, problem = self._broken.get(model_id, (0.0, None))
+        if until > time.monotonic():
+            return problem
+        self._broken.pop(model_id, None)
+        return None
+
+
+def _asked(question: Question) -> Asked:
+    return Asked(inputs=question.inputs, use_cache=question.use_cache)
+
+
+def _model_ids(data: bytes) -> list[UUID]:
+    try:
+        return [UUID(text) for text in orjson.loads(data)["model_ids"]]
+    except (ValueError, KeyError, TypeError):
+        logger.warning("not a request to load models: %r", data[:200])
+        return []

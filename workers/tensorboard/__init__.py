@@ -1,0 +1,1 @@
+"""TensorBoard beside the cluster: curves of trainings and searches, live, from Postgres."""
