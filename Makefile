@@ -70,11 +70,11 @@ test: install ## every test but those that need a container engine, or `make fau
 
 # three at once, as most of a test is waiting; the first two give way to what watches the clock
 test-unit:
-	nice -n 5 $(PY) -m pytest -m "not docker" --durations=10 \
+	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 \
 		--ignore-glob='tests/integration/test_*.py' tests/unit tests/integration
 
 test-integration:
-	nice -n 5 $(PY) -m pytest -m "not docker" --durations=10 $(wildcard tests/integration/test_*.py)
+	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 $(wildcard tests/integration/test_*.py)
 
 test-system:
 	$(PY) -m pytest -m "not docker and not exhaustive" --durations=10 \

@@ -1,5 +1,13 @@
 """Fixtures for every test; nothing starts until a test asks for it."""
 
+import os
+
+from workers.processes import thread_limits
+
+# Read by the libraries when they are first loaded, here and in every process that a test starts:
+# `make test` runs several of pytest's, whose OpenMP pools would wait for each other on the cores.
+os.environ |= {**thread_limits(1), **os.environ}
+
 pytest_plugins = [
     "tests.support.servers",
     "tests.support.resources",

@@ -5,7 +5,13 @@ import sys
 from typing import Any
 
 from celery import Celery
-from celery.signals import celeryd_init, setup_logging, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    celeryd_after_setup,
+    celeryd_init,
+    setup_logging,
+    worker_process_init,
+    worker_process_shutdown,
+)
 
 from app.core.log_fields import name_process
 from app.core.settings import Settings, get_settings
@@ -15,6 +21,7 @@ from workers.broker import on_redis
 from workers.flower_guard import close_metrics, guard_flower
 from workers.gpus import take_gpu
 from workers.logs import configure_logging
+from workers.preloading import preload
 from workers.queues import CONTROL, LEVELS, QUEUES, RABBITMQ_QUEUES
 from workers.serving.supervision import ServingStep
 from workers.usage_reports import UsageStep
@@ -201,6 +208,9 @@ def _only_lines_of_json(instance: Any, **_: object) -> None:
     if get_settings().log_format == "json":
         instance.quiet = True
         configure_logging(get_settings(), role=_role())
+
+
+celeryd_after_setup.connect(preload)
 
 
 @worker_process_init.connect

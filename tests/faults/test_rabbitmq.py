@@ -13,6 +13,7 @@ from app.jobs.store import get_job, list_events
 from tests.support.fault_cluster import FAST
 from tests.support.rabbitmq import RabbitCluster, rabbitmq_binary
 from tests.support.scene import Account, Scene
+from tests.support.servers import memory_folder
 from tests.support.waiting import wait_for
 from workers.broker import look
 from workers.celery_app import create_celery
@@ -24,7 +25,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rabbitmq]
 @pytest.fixture(scope="module")
 def cluster():
     rabbitmq_binary()
-    home = Path(tempfile.mkdtemp(prefix="retort-rabbit-"))
+    home = Path(tempfile.mkdtemp(prefix="retort-rabbit-", dir=memory_folder()))
     home.chmod(0o711)
     found = RabbitCluster(home, FAST)
     try:

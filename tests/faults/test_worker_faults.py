@@ -312,7 +312,7 @@ def test_a_child_that_ignores_a_cancel_is_killed(start, probe, ended, resources)
 def test_c_code_that_holds_the_interpreter_lock_keeps_its_lease(
     start, probe, ended, resources, tmp_path
 ):
-    """Longer than the lease of 6 s: the parent renews it, so nobody else takes the job."""
+    """Longer than the lease: the parent renews it, so nobody else takes the job."""
     start()
     job = ended(probe(starve=True), seconds=120)
     assert (job.state, job.attempt) == ("succeeded", 1)

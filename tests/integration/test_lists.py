@@ -236,7 +236,11 @@ def test_no_filter_makes_postgres_look_at_everything(database, plans):
 
 
 class Writer(threading.Thread):
-    """Makes rows of every list and moves jobs on, as fast as it can, until stopped."""
+    """Makes rows of every list and moves jobs on until stopped. Not as fast as it can: a list that
+    grows faster than a busy machine walks through it has no end.
+    """
+
+    _PAUSE_SECONDS = 0.01
 
     def __init__(self, database, seed):
         super().__init__(daemon=True)
@@ -247,7 +251,7 @@ class Writer(threading.Thread):
 
     def run(self):
         try:
-            while not self.stopped.is_set():
+            while not self.stopped.wait(self._PAUSE_SECONDS):
                 self.step()
         except Exception as error:  # noqa: BLE001 - told to the test
             self.error = error

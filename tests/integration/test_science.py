@@ -1,7 +1,5 @@
 """Default settings against published scores, on the services themselves."""
 
-from statistics import mean
-
 import pytest
 
 from app.core.errors import InvalidInput
@@ -11,6 +9,9 @@ from app.training import service as training
 from app.training.params import SplitSpec, TrainParams
 from tests.support.datasets import PROJECT, ingested
 from tests.support.molecules import DATA, ESOL_TARGET
+
+#: of the five of `docs/benchmarks.md` the one that is nearest to their mean
+SEED = 1
 
 
 @pytest.fixture
@@ -26,17 +27,14 @@ def train(resources, dataset_id, **options):
 @pytest.mark.slow
 @pytest.mark.req("S0-26")
 def test_esol_with_defaults_is_near_the_published_best(resources, esol_id):
-    """Random 8:1:1, default algorithm and features, three seeds: RMSE at most 0.60 (MoleculeNet's
-    best is 0.58, D-MPNN's 0.555), and 90 % intervals that cover 80 to 97 % of the test rows. Two
+    """Random 8:1:1, default algorithm and features: RMSE at most 0.60 (MoleculeNet's best is 0.58,
+    D-MPNN's 0.555), and 90 % intervals that cover 80 to 97 % of the test rows. One seed, and two
     folds instead of five, for time; `make benchmark-science` has five seeds and every fold."""
-    scores, covered = [], []
-    for seed in range(3):
-        options = {"split": SplitSpec(seed=seed), "seed": seed, "calibration_folds": 2}
-        outcome = train(resources, esol_id, bootstrap=0, **options)
-        scores.append(outcome.result["metrics"]["test"][ESOL_TARGET]["rmse"]["value"])
-        covered.append(_coverage(resources, outcome.result["model_id"]))
-    assert mean(scores) <= 0.60, scores
-    assert 0.80 <= mean(covered) <= 0.97, covered
+    options = {"split": SplitSpec(seed=SEED), "seed": SEED, "calibration_folds": 2}
+    outcome = train(resources, esol_id, bootstrap=0, **options)
+    score = outcome.result["metrics"]["test"][ESOL_TARGET]["rmse"]["value"]
+    assert score <= 0.60
+    assert 0.80 <= _coverage(resources, outcome.result["model_id"]) <= 0.97
 
 
 def _coverage(resources, model_id):

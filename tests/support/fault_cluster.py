@@ -33,15 +33,15 @@ from workers.servers import PostgresServer, RedisServer, free_port
 PLUGINS = Path(__file__).parent / "plugins"
 #: short, so that a suite of faults takes minutes; `make faults` uses the product's own
 FAST = {
-    "RETORT_LEASE_SECONDS": "6",
-    "RETORT_HEARTBEAT_SECONDS": "1.5",
+    "RETORT_LEASE_SECONDS": "10",
+    "RETORT_HEARTBEAT_SECONDS": "2",
     "RETORT_SWEEP_SECONDS": "1",
     "RETORT_CANCEL_GRACE_SECONDS": "3",
     "RETORT_DRAIN_SECONDS": "7",
 }
 #: in both: a hanging or greedy molecule is to be found within a test's patience
 LIMITS = {
-    "RETORT_CHUNK_SECONDS": "10",
+    "RETORT_CHUNK_SECONDS": "15",
     "RETORT_ROW_SECONDS": "0.05",
     "RETORT_MAX_CHILD_MEMORY_BYTES": str(1536 << 20),
     "RETORT_INTERACTIVE_TIMEOUT_SECONDS": "5",

@@ -30,6 +30,8 @@ def retort_environment(
         "RETORT_STORAGE_ROOT": str(tmp_path / "blobs"),
         "RETORT_MLFLOW_TRACKING_URI": "",
         "RETORT_S3_BUCKET": "",
+        # on a busy machine a worker may take its time; tests of impatience set their own
+        "RETORT_INTERACTIVE_TIMEOUT_SECONDS": "120",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

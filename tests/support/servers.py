@@ -30,13 +30,13 @@ _numbers = itertools.count(1)
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
     """A folder that Postgres' own account may pass through (pytest's temporary ones are not)."""
-    home = Path(tempfile.mkdtemp(prefix="retort-tests-", dir=_memory()))
+    home = Path(tempfile.mkdtemp(prefix="retort-tests-", dir=memory_folder()))
     home.chmod(0o711)
     yield home
     shutil.rmtree(home, ignore_errors=True)
 
 
-def _memory() -> Path | None:
+def memory_folder() -> Path | None:
     """Where servers that lose nothing of worth are fast; None: where temporary files go."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):

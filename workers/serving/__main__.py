@@ -9,6 +9,7 @@ from threadpoolctl import threadpool_limits
 
 from app.chem.standardize import standardize
 from app.core.settings import get_settings
+from app.models.libraries import load_libraries
 from app.resources import get_resources
 from workers.logs import configure_logging
 from workers.serving.in_hand import InHandFile
@@ -26,6 +27,7 @@ def main() -> None:
     server = Server(resources, *(() if descriptor is None else (InHandFile(descriptor).tell,)))
     on_stop(server.stop)
     standardize("CCO")  # loads RDKit before the first question
+    load_libraries()
     with threadpool_limits(settings.worker_threads):
         server.run()
 
