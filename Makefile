@@ -18,7 +18,7 @@ CLUSTER := $(PY) -m workers.embedded
 
 .PHONY: help install demo up run down status verify backup restore test test-unit \
 	test-integration test-system test-docker faults soak check audit fuzz \
-	requirements format docs bench benchmark-science lock clean
+	sbom requirements format docs bench benchmark-science lock clean
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -91,16 +91,26 @@ faults: install ## every fault, at the product's own speed; prints the table (25
 soak: install ## a storm of random faults: make soak [MINUTES=30] [SEED=7]
 	$(PY) -m tests.faults.storm $(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED))
 
-check: install docs audit ## style, types, layers, links of the guides, known holes
+check: install docs audit sbom ## style, types, layers, links of the guides, known holes, bill of materials
 	$(PY) -m ruff check .
 	$(PY) -m ruff format --check .
 	$(PY) -m mypy
 	$(VENV)/bin/lint-imports
 
-audit: install ## known holes of the locked versions, where pip-audit's database can be reached
-	@test -x .audit/bin/pip-audit || { $(PYTHON) -m venv .audit && \
-		.audit/bin/pip install --quiet 'pip-audit>=2.10'; } || true
+# tools with dependencies of their own, apart from ours
+.audit/.tools:
+	@$(PYTHON) -m venv .audit && \
+		.audit/bin/pip install --quiet 'pip-audit>=2.10' 'cyclonedx-bom>=7.3' && touch $@ || true
+
+audit: install .audit/.tools ## known holes of the locked versions, where pip-audit's database can be reached
 	$(PY) deploy/audit.py .audit/bin/pip-audit
+
+sbom: install .audit/.tools ## bill of materials of what is installed: build/sbom.cdx.json (CycloneDX)
+	@mkdir -p build
+	@if [ ! -x .audit/bin/cyclonedx-py ]; then \
+		echo "cyclonedx-py cannot be installed here: no bill of materials was made"; \
+	else .audit/bin/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml \
+		--output-file build/sbom.cdx.json $(PY); fi
 
 fuzz: install ## the whole OpenAPI against a real gateway: make fuzz [REQUESTS=20000] [SEED=7]
 	$(PY) -m tests.fuzz $(if $(REQUESTS),--requests $(REQUESTS)) $(if $(SEED),--seed $(SEED))

@@ -16,6 +16,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from app.core.key_bytes import key_bytes
 from app.core.tls import checked_url
 from app.core.variables import SecretFiles, check_secret_files, check_variables
 
@@ -31,7 +32,12 @@ class Settings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_prefix="RETORT_", frozen=True, extra="ignore", populate_by_name=True
+        env_prefix="RETORT_",
+        frozen=True,
+        extra="ignore",
+        populate_by_name=True,
+        # a secret that is refused, or stands beside what is, ends in no log
+        hide_input_in_errors=True,
     )
 
     #: Postgres, e.g. postgresql://user:password@host:5432/retort
@@ -86,6 +92,11 @@ class Settings(BaseSettings):
     personal_key: str = Field(default="", repr=False)
     #: Set once `python -m workers.encrypt` has sealed all: a blob that is not is believed no longer
     storage_refuse_plain: bool = False
+    #: 32 bytes in base64: exported bundles are signed with it (Ed25519). Empty: they are not
+    signing_key: str = Field(default="", repr=False)
+    #: Public keys (base64, separated by commas): only bundles that one of them, or our own, has
+    #: signed are imported; none: any bundle
+    trusted_signers: Annotated[tuple[str, ...], NoDecode] = ()
     #: Folder for opened copies of sealed blobs that are mapped into memory (bounded; best a tmpfs);
     #: none: in the machine's folder for temporary files, closed to other accounts
     storage_plain_folder: Path | None = None
@@ -309,7 +320,7 @@ class Settings(BaseSettings):
             raise ValueError("oidc_issuer needs oidc_audience: tokens for others are not for us")
         return self
 
-    @field_validator("webhook_networks", "webhook_hosts", mode="before")
+    @field_validator("webhook_networks", "webhook_hosts", "trusted_signers", mode="before")
     @classmethod
     def _split_commas(cls, value: object) -> object:
         if isinstance(value, str):
@@ -321,6 +332,20 @@ class Settings(BaseSettings):
     def _are_networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         for text in value:
             ip_network(text)
+        return value
+
+    @field_validator("signing_key")
+    @classmethod
+    def _signs(cls, value: str) -> str:
+        if value:
+            key_bytes("signing_key", value)
+        return value
+
+    @field_validator("trusted_signers")
+    @classmethod
+    def _are_public_keys(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for text in value:
+            key_bytes("each key of trusted_signers", text)
         return value
 
     @field_validator("webhook_keys")

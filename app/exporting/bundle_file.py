@@ -1,6 +1,7 @@
 """The bundle: a zip of the model's folder, with what its database row says and a probe.
 
 bundle.json    name, metrics, the training request; hashes of the manifest and of the probe
+signature.json who made it, where that installation has a key (app/exporting/signing.py)
 probe.json     real rows and their predictions
 manifest.json  what the model is, and the SHA-256 of each of its files
 weights/, assessment/, report.html, card.md, metrics.json, ...
@@ -18,6 +19,7 @@ from app.db.models import ModelVersionRow
 from app.exporting.archive import unpack
 from app.exporting.folder import MANIFEST, load_folder, refused
 from app.exporting.probe import Probe
+from app.exporting.signing import SIGNATURE, Signature, Trust
 from app.models.bundle import BundleManifest, ModelBundle
 from app.storage.base import Storage
 
@@ -27,6 +29,10 @@ _WEIGHTS = (".skops", ".safetensors", ".parquet", ".json", ".txt", ".ubj", ".cbm
 _OTHERS = (".json", ".parquet", ".csv", ".html", ".md", ".svg", ".png", ".txt")
 _FOLDERS = ("weights/", "assessment/")
 _MAX_JSON = 64 << 20
+_UNTRUSTED = (
+    "Let whom you trust export it, or have the operator name the signer's public key in "
+    "RETORT_TRUSTED_SIGNERS."
+)
 
 ModelT = TypeVar("ModelT", bound=BaseModel)
 
@@ -90,16 +96,28 @@ def copy_folder(storage: Storage, manifest_key: str, folder: Path) -> BundleMani
 class OpenBundle:
     """A bundle that was checked, unfolded in a folder of the caller's."""
 
-    def __init__(self, folder: Path, facts: BundleFacts, probe: Probe, model: ModelBundle) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        facts: BundleFacts,
+        probe: Probe,
+        model: ModelBundle,
+        signed_by: str | None,
+    ) -> None:
         self.folder = folder
         self.facts = facts
         self.probe = probe
         self.model = model
+        #: public key (base64) of who has signed it; None: nobody has
+        self.signed_by = signed_by
 
     @classmethod
-    def unpack(cls, path: Path, folder: Path, *, sha256: str | None = None) -> Self:
-        """Raises InvalidInput for any file that is not a whole and unaltered bundle. The model is
-        loaded by the safe formats only.
+    def unpack(
+        cls, path: Path, folder: Path, *, sha256: str | None = None, trust: Trust | None = None
+    ) -> Self:
+        """Raises InvalidInput for any file that is not a whole and unaltered bundle, or not of
+        somebody whom `trust` names (None: anybody's is taken). The model is loaded by the safe
+        formats only.
         """
         if sha256 is not None and sha256_of_file(path) != sha256:
             raise altered("the file's SHA-256 is not the one that the request gives")
@@ -108,13 +126,15 @@ class OpenBundle:
         if missing:
             raise refused(f"the archive is no bundle: it has no {', '.join(sorted(missing))}")
         facts = _facts(folder / FACTS)
+        signed_by = _signed_by(folder, trust or Trust())
         if sha256_of_file(folder / MANIFEST) != facts.manifest_sha256:
             raise altered(f"{MANIFEST} is not the one that was exported")
         if sha256_of_file(folder / PROBE) != facts.probe_sha256:
             raise altered(f"{PROBE} is not the one that was exported")
-        _check_files(folder, names - {FACTS, PROBE, MANIFEST})
+        _check_files(folder, names - {FACTS, PROBE, MANIFEST, SIGNATURE})
         probe = _parsed(Probe, folder / PROBE)
-        return cls(folder, facts, probe, load_folder(folder, facts.manifest_sha256))
+        model = load_folder(folder, facts.manifest_sha256)
+        return cls(folder, facts, probe, model, signed_by)
 
 
 def altered(detail: str) -> InvalidInput:
@@ -126,6 +146,16 @@ def _facts(path: Path) -> BundleFacts:
     if facts.digest != facts.own_digest():
         raise altered(f"{FACTS} is not the one that was exported")
     return facts
+
+
+def _signed_by(folder: Path, trust: Trust) -> str | None:
+    path = folder / SIGNATURE
+    signature = _parsed(Signature, path) if path.exists() else None
+    if signature is not None and not signature.is_of((folder / FACTS).read_bytes()):
+        raise altered(f"{SIGNATURE} is not that of this bundle")
+    if (why := trust.refusal(signature)) is not None:
+        raise refused(why, remedy=_UNTRUSTED)
+    return None if signature is None else signature.public_key
 
 
 def _parsed(cls: type[ModelT], path: Path) -> ModelT:

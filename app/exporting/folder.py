@@ -23,5 +23,6 @@ def load_folder(folder: Path, sha256: str | None = None) -> ModelBundle:
         raise refused(f"the bundle's weights cannot be loaded: {said}"[:300]) from error
 
 
-def refused(detail: str) -> InvalidInput:
-    return InvalidInput(detail, code="bundle_refused", remedy=problem_type("bundle_refused").remedy)
+def refused(detail: str, *, remedy: str | None = None) -> InvalidInput:
+    known = problem_type("bundle_refused").remedy
+    return InvalidInput(detail, code="bundle_refused", remedy=remedy or known)

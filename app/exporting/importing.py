@@ -17,6 +17,7 @@ from app.exporting.archive import folder_files
 from app.exporting.bundle_file import OpenBundle
 from app.exporting.folder import MANIFEST
 from app.exporting.params import ImportParams
+from app.exporting.signing import Trust
 from app.models.pointers import announce_after
 from app.models.records import next_number
 from app.resources import Resources
@@ -37,7 +38,8 @@ def run(resources: Resources, context: WorkContext, params: ImportParams) -> Out
         context.progress(0, 3, unit="step", stage="check", message=file.name)
         path = resources.storage.local_path(file.storage_key)
         sha256 = sha256_of_file(path)
-        bundle = OpenBundle.unpack(path, folder, sha256=params.sha256)
+        trust = Trust.of(resources.settings)
+        bundle = OpenBundle.unpack(path, folder, sha256=params.sha256, trust=trust)
         context.raise_if_cancelled()
         context.progress(1, 3, unit="step", stage="predict", message="the bundle's own rows")
         worst = bundle.probe.check(bundle.model)
@@ -51,6 +53,7 @@ def run(resources: Resources, context: WorkContext, params: ImportParams) -> Out
             "number": bundle.facts.number,
             "file_id": str(file.id),
             "sha256": sha256,
+            "signed_by": bundle.signed_by,
             "dataset": bundle.model.manifest.dataset,
         }
     }
@@ -67,6 +70,7 @@ def run(resources: Resources, context: WorkContext, params: ImportParams) -> Out
         "imported_from": f"{bundle.facts.name}:{bundle.facts.number}",
         "sha256": sha256,
         "manifest_sha256": bundle.facts.manifest_sha256,
+        "signed_by": bundle.signed_by,
         "checked_rows": len(bundle.probe.rows),
         "largest_difference": worst,
     }

@@ -10,6 +10,7 @@ from app.core.settings import Settings
 from app.core.work import SilentContext
 from app.datasets.parts import Layout, ReadingOptions, read_part, shown_structure, write_parts
 from app.exporting.bundle_file import OpenBundle
+from app.exporting.signing import Trust
 from app.models.bundle import ModelBundle
 from app.prediction.answers import answer_columns
 from app.prediction.artifacts import Artifacts
@@ -22,15 +23,21 @@ _STEP = 500
 
 
 def predict_file(
-    bundle: Path, table: Path, target: Path, *, smiles_column: str | None = None
+    bundle: Path,
+    table: Path,
+    target: Path,
+    *,
+    smiles_column: str | None = None,
+    trust: Trust | None = None,
 ) -> tuple[int, int]:
     """Rows of `table` (any format that the server reads), and how many of them were refused; the
-    answers are written to `target` (CSV). Raises InvalidInput.
+    answers are written to `target` (CSV). Raises InvalidInput, also for a bundle of somebody whom
+    `trust` does not name.
     """
     with tempfile.TemporaryDirectory(prefix="retort-offline-") as name:
         folder = Path(name) / "model"
         folder.mkdir()
-        model = OpenBundle.unpack(bundle, folder).model
+        model = OpenBundle.unpack(bundle, folder, trust=trust).model
         resources = _resources(Path(name) / "blobs")
         resources.storage.write_file("input", table)
         return _predict(resources, model, table.name, target, smiles_column)

@@ -28,6 +28,7 @@ from app.exporting.probe import (
     probe_rows,
     reference_rows,
 )
+from app.exporting.signing import SIGNATURE, Signer
 from app.models.bundle import ModelBundle
 from app.resources import Resources
 from app.storage import keys
@@ -48,6 +49,8 @@ class Source:
     model: ModelBundle
     #: real inputs, evenly spaced over the data that it was trained on
     rows: list[ProbeRow]
+    #: None: this installation has no key
+    signer: Signer | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,7 +97,8 @@ def _source(resources: Resources, params: ExportParams, folder: Path) -> Source:
     folder.mkdir()
     copy_folder(resources.storage, row.manifest_key, folder)
     model = load_folder(folder, row.sha256)
-    return Source(row=row, folder=folder, model=model, rows=_rows(resources, row, model))
+    rows, signer = _rows(resources, row, model), Signer.of(resources.settings)
+    return Source(row=row, folder=folder, model=model, rows=rows, signer=signer)
 
 
 def _rows(resources: Resources, row: ModelVersionRow, model: ModelBundle) -> list[ProbeRow]:
@@ -112,9 +116,15 @@ def _bundle(source: Source, folder: Path) -> Written:
     probe = Probe.of(source.model, source.rows[::step][:ROWS]).model_dump_json().encode()
     facts = BundleFacts.of(source.row, probe).to_json()
     path = folder / "bundle.zip"
+    signer = source.signer
+    signature = {} if signer is None else {SIGNATURE: signer.sign(facts)}
     with path.open("wb") as stream:
-        write_zip(stream, {**folder_files(source.folder), FACTS: facts, PROBE: probe})
-    return Written(path=path, media_type=_ZIP, facts={"manifest_sha256": source.row.sha256})
+        write_zip(stream, {**folder_files(source.folder), FACTS: facts, PROBE: probe, **signature})
+    said = {
+        "manifest_sha256": source.row.sha256,
+        "signed_by": None if signer is None else signer.public_key,
+    }
+    return Written(path=path, media_type=_ZIP, facts=said)
 
 
 def _pyfunc(source: Source, folder: Path) -> Written:

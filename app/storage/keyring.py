@@ -1,8 +1,6 @@
 """The storage keys of the settings."""
 
-import base64
-import binascii
-
+from app.core.key_bytes import key_bytes
 from app.core.settings import Settings
 from app.storage.sealing import StorageKey
 
@@ -21,11 +19,4 @@ def keys_of(settings: Settings) -> tuple[StorageKey | None, tuple[StorageKey, ..
 
 
 def _parsed(variable: str, text: str) -> StorageKey | None:
-    if not text:
-        return None
-    try:
-        return StorageKey(secret=base64.b64decode(text, validate=True))
-    except (binascii.Error, ValueError):
-        raise ValueError(
-            f"{variable} is not 32 bytes in base64: make one with `openssl rand -base64 32`"
-        ) from None
+    return StorageKey(secret=key_bytes(variable, text)) if text else None

@@ -5,6 +5,7 @@ Writes one file for each secret into deploy/secrets/, which git does not see. Wh
 so your own passwords go in by hand before; stdlib only, for any machine with Python 3.
 """
 
+import base64
 import json
 import secrets
 import sys
@@ -37,6 +38,8 @@ def make(folder: Path) -> list[str]:
     key, secret = password("retort_s3_key"), password("retort_s3_secret")
     # secrets of webhooks are derived with it: who loses it must make them anew
     password("retort_webhook_keys")
+    # exported models are signed with it: others know them by its public half
+    keep("retort_signing_key", base64.b64encode(secrets.token_bytes(32)).decode())
     keep("retort_database_url", f"postgresql://retort:{postgres}@postgres:5432/retort")
     keep("retort_redis_url", f"redis://:{redis}@redis:6379/0")
     keep("retort_cache_url", f"redis://:{redis}@cache:6379/0")

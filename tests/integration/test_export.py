@@ -1,5 +1,6 @@
 """Models leave and come in: real training, real blobs and Postgres, real jobs."""
 
+import base64
 import csv
 import hashlib
 import io
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from app.exporting.signing import Signer
 from app.integrity.blobs import missing_blobs, unseen_blobs
 from app.integrity.records import broken_rules
 from tests.support.inline import work_off
@@ -155,6 +157,29 @@ def test_an_imported_bundle_is_a_version_that_predicts_the_same(lab, resources, 
     assert broken_rules(resources.database) == []
     assert missing_blobs(resources.database, resources.storage) == []
     assert unseen_blobs(resources.database, resources.storage) == []
+
+
+def test_a_signed_bundle_says_who_made_it_and_a_stranger_s_is_refused(
+    lab, resources, ridge, monkeypatch
+):
+    ours, theirs = Signer(b"o" * 32), Signer(b"t" * 32)
+
+    def settings(**said):
+        monkeypatch.setattr(resources, "settings", resources.settings.model_copy(update=said))
+
+    settings(signing_key=base64.b64encode(b"o" * 32).decode())
+    exported = lab.export(ridge, "bundle")
+    assert exported["result"]["signed_by"] == ours.public_key
+    body = {"file_id": lab.upload(lab.content(exported), "sol.zip"), "name": "theirs"}
+    settings(signing_key="", trusted_signers=(theirs.public_key,))
+    failed = lab.job("models", body, state="failed")
+    assert failed["error"]["code"] == "bundle_refused"
+    assert ours.public_key in failed["error"]["detail"]
+    assert lab.versions() == [ridge]
+    settings(trusted_signers=(ours.public_key,))
+    assert lab.job("models", body)["result"]["signed_by"] == ours.public_key
+    model = lab.api.get("models/theirs:1").json()
+    assert model["imported_from"]["signed_by"] == ours.public_key
 
 
 def test_an_imported_model_is_evaluated_on_another_data_set_and_exported_again(lab, ridge):

@@ -97,6 +97,7 @@ class Cluster:
             "RETORT_MLFLOW_URL": self.mlflow_url,
             "RETORT_TENSORBOARD_URL": self.tensorboard_url,
             "RETORT_WEBHOOK_KEYS": settings.webhook_keys or self.home.secret("webhooks"),
+            "RETORT_SIGNING_KEY": settings.signing_key or self.home.key("signing"),
             "RETORT_FLOWER_URL": settings.flower_url or self.address("flower"),
         }
         if not self._is_set("storage_root"):

@@ -3,6 +3,8 @@
 import json
 import os
 import secrets
+from base64 import b64encode
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -59,9 +61,16 @@ class Home:
 
     def secret(self, name: str) -> str:
         """A password made at the first start."""
+        return self._made_once(name, lambda: secrets.token_urlsafe(32))
+
+    def key(self, name: str) -> str:
+        """32 bytes in base64, made at the first start."""
+        return self._made_once(name, lambda: b64encode(secrets.token_bytes(32)).decode())
+
+    def _made_once(self, name: str, make: Callable[[], str]) -> str:
         kept = self._kept("secrets.json")
         if name not in kept:
-            kept[name] = secrets.token_urlsafe(32)
+            kept[name] = make()
             write_private(self.root / "secrets.json", kept)
         return str(kept[name])
 

@@ -11,6 +11,7 @@ from app.core.settings import Settings, get_settings
 from app.core.variables import check_variables, is_secret, known_variables, variables_of
 
 ROOT = Path(__file__).resolve().parents[3]
+KEY = "A" * 43 + "="
 SECRETS = [name for name, field in Settings.model_fields.items() if is_secret(field)]
 
 
@@ -25,7 +26,9 @@ def test_every_secret_may_come_from_a_file(name, tmp_path, monkeypatch):
     for number, variable in enumerate(variables_of(name, Settings.model_fields[name])):
         path = tmp_path / str(number)
         long = f"secret {number} of 32 characters or more"
-        value = {"storage_key": "A" * 43 + "=", "webhook_keys": long}.get(name, f"secret {number}")
+        value = {"storage_key": KEY, "signing_key": KEY, "webhook_keys": long}.get(
+            name, f"secret {number}"
+        )
         path.write_text(f"{value}\n")
         monkeypatch.setenv(f"{variable}_FILE", str(path))
         settings = Settings()
@@ -36,6 +39,14 @@ def test_every_secret_may_come_from_a_file(name, tmp_path, monkeypatch):
 
 def test_there_are_secrets():
     assert {"database_url", "redis_url", "broker_url", "s3_key", "s3_secret"} <= set(SECRETS)
+
+
+@pytest.mark.parametrize("wrong", [{"webhook_keys": "hunter2"}, {"lease_seconds": 1}])
+def test_settings_that_are_refused_tell_no_secret(wrong):
+    """Neither the refused one nor those beside it, which a rule of several settings would print."""
+    with pytest.raises(ValueError, match=next(iter(wrong))) as caught:
+        Settings(**{"s3_secret": "hunter2", **wrong})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_both_the_secret_and_its_file_are_refused(tmp_path, monkeypatch):

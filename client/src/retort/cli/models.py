@@ -132,6 +132,8 @@ def export(
         show.as_json({**made, "path": str(target)})
     else:
         show.say(f"{made['model_ref']} as {format_.value} is in {target}; SHA-256 {made['sha256']}")
+        if made.get("signed_by"):
+            show.say(f"signed with the key {made['signed_by']}")
 
 
 @app.command("import")

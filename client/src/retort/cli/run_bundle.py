@@ -23,6 +23,10 @@ def run_bundle(
     table: Annotated[Path, typer.Argument(help="CSV, Excel, Parquet, SDF, SMILES, ...")],
     output: Annotated[Path, typer.Option("-o", "--output")] = Path("predictions.csv"),
     smiles_column: Annotated[str | None, typer.Option(help="Left out: guessed.")] = None,
+    signed_by: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY", help="Refuse what the owner of this key has not signed."),
+    ] = None,
 ) -> None:
     """Predict a file with an exported model, offline: the columns of a predict job."""
     if not _installed():
@@ -30,6 +34,7 @@ def run_bundle(
         raise typer.Exit(2)
     words = [str(bundle), str(table), "-o", str(output)]
     words += [] if smiles_column is None else ["--smiles-column", smiles_column]
+    words += [word for key in signed_by or [] for word in ("--signed-by", key)]
     done = subprocess.run([sys.executable, "-m", _MODULE, *words], check=False)
     raise typer.Exit(done.returncode)
 

@@ -361,6 +361,7 @@ def export(state: State, job: Json) -> Outcome:
     file = add_file(state, name, content, role="bundle", job_id=job["id"])
     said = {"file": name, "file_id": file["id"], "size": file["size"], "sha256": file["sha256"]}
     ref = {"model_id": model["id"], "model_ref": model["ref"], "format": format_}
+    said |= {"signed_by": None} if format_ == "bundle" else {}
     return {**ref, **said, "seconds": 0.0, "fake": True}, {"files": 1}
 
 
@@ -376,6 +377,7 @@ def import_model(state: State, job: Json) -> Outcome:
     name = params.get("name") or source["name"]
     number = 1 + sum(model["name"] == name for model in state.models.values())
     said = {"name": source["name"], "number": source["number"], "sha256": file["sha256"]}
+    said["signed_by"] = None
     model = {
         **source,
         "id": new_id(),
