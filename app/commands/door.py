@@ -53,7 +53,9 @@ def read_command(text: bytes, *, pascal: bool = False) -> tuple[Command, dict[st
         said = None
     if not isinstance(said, dict):
         raise InvalidInput('the command is no JSON object of {"type", "id", "user_id", ...}')
-    name = said.pop("type", None) or (said.pop("Type", None) if pascal else None)
+    name = said.pop("type", None)
+    if pascal and name is None:  # in any case, as the other fields are
+        name = next((said.pop(key) for key in list(said) if key.lower() == "type"), None)
     if name not in COMMANDS:
         nearest = near(str(name), COMMANDS)
         raise UnknownName(

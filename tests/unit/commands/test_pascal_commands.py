@@ -36,6 +36,8 @@ def read(said, **how):
 def test_it_is_the_same_command():
     assert read(SENT, pascal=True) == read(OURS)
     assert read(OURS, pascal=True) == read(OURS)
+    loud = {name.upper(): value for name, value in SENT.items()}
+    assert read(loud, pascal=True) == read(OURS), "names are read in any case"
 
 
 @pytest.mark.req("U-07")
