@@ -30,9 +30,13 @@ with Database(sys.argv[1], idle_in_transaction_seconds=2).session() as session:
 """
 
 
+#: more than a busy machine lets a process wait between two statements
+PATIENCE, STANDSTILL = 2.0, 3.5
+
+
 @pytest.fixture
 def impatient(postgres_url):
-    database = Database(postgres_url, idle_in_transaction_seconds=0.2)
+    database = Database(postgres_url, idle_in_transaction_seconds=PATIENCE)
     yield database
     database.dispose()
 
@@ -106,27 +110,27 @@ def test_the_sweep_ends_who_stands_still_amid_many_statements(database, postgres
 def stand_still_in_a_session(database):
     with database.session() as session:
         session.execute(text("CREATE TABLE stood_still (n int)"))
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
         session.execute(text("SELECT 1"))
 
 
 def stand_still_in_a_cursor(database):
     with database.cursor() as cursor:
         cursor.execute("CREATE TABLE stood_still (n int)")
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
         cursor.execute("SELECT 1")
 
 
 def stand_still_before_the_commit_of_a_session(database):
     with database.session() as session:
         session.execute(text("CREATE TABLE stood_still (n int)"))
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
 
 
 def stand_still_before_the_commit_of_a_cursor(database):
     with database.cursor() as cursor:
         cursor.execute("CREATE TABLE stood_still (n int)")
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +174,7 @@ def test_a_first_study_made_too_slowly_is_an_outage_and_is_made_next_time(impati
 
     def slow(*args, **kwargs):
         calls.append(kwargs)
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
         return optuna.storages.RDBStorage(*args, **kwargs)
 
     monkeypatch.setattr("app.tuning.study.RDBStorage", slow)
@@ -203,7 +207,7 @@ def test_a_study_that_stood_still_is_an_outage(database, impatient, monkeypatch)
     commit = dialect.do_commit
 
     def late(connection):
-        time.sleep(1.0)
+        time.sleep(STANDSTILL)
         commit(connection)
 
     monkeypatch.setattr(dialect, "do_commit", late)

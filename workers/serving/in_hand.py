@@ -86,5 +86,6 @@ class InHandFile:
         return InHand()
 
     def _head(self) -> tuple[float, int, int] | None:
+        """None before the first: the state itself is written first, behind a header of zeros."""
         raw = os.pread(self.descriptor, _HEADER.size, 0)
-        return _HEADER.unpack(raw) if len(raw) == _HEADER.size else None
+        return _HEADER.unpack(raw) if len(raw) == _HEADER.size and any(raw) else None

@@ -113,11 +113,16 @@ class ServingProcess:
         pause = _FIRST_PAUSE
         while not self._stopping.is_set():
             started = time.monotonic()
-            code = self._live()
+            try:
+                ended = describe_exit(self._live())
+            except Exception:
+                # of the watch itself: with this thread would go the process, for ever
+                logger.exception("a serving process could not be watched")
+                ended = "nobody watched it"
             if self._stopping.is_set():
                 return
             pause = _FIRST_PAUSE if time.monotonic() - started > _WELL_SECONDS else 2 * pause
-            logger.warning("a serving process ended (%s); a new one starts", describe_exit(code))
+            logger.warning("a serving process ended (%s); a new one starts", ended)
             self._stopping.wait(min(pause, _LONGEST_PAUSE))
 
     def _live(self) -> int:
@@ -143,7 +148,14 @@ class ServingProcess:
             self._put_back(self._killed_for or describe_exit(code))
         finally:
             self._in_hand.close()
+            self._end()
         return code
+
+    def _end(self) -> None:
+        """Nothing for one that has ended."""
+        if self._process is not None and self._process.poll() is None:
+            kill_group(self._process.pid)
+            self._process.wait()
 
     def _look(self) -> None:
         """Kill what hangs, or eats the machine's memory."""

@@ -20,7 +20,7 @@ from tests.support.cluster import ROOT
 from tests.support.served_models import altered, post, train
 from tests.support.serving import new_pid, serving
 from tests.support.waiting import wait_for
-from workers.serving.in_hand import InHand
+from workers.serving.in_hand import InHand, InHandFile
 from workers.serving.protocol import Question, decode_answers
 from workers.serving.server import Server
 
@@ -257,6 +257,23 @@ def test_a_killed_process_is_replaced(api, server, model):
     os.kill(before, signal.SIGKILL)
     new_pid(server, before)
     assert post(api, "CCCCN")["predictions"][0]["status"] == "ok"
+
+
+def test_a_process_that_cannot_be_watched_is_replaced(api, server, model, monkeypatch):
+    """The kernel ends it with the thread that watches, which nobody would start again."""
+    before, original = server.pid, InHandFile.since
+    failed = []
+
+    def fails_once(file):
+        if not failed:
+            failed.append(1)
+            raise OSError("no such descriptor")
+        return original(file)
+
+    monkeypatch.setattr(InHandFile, "since", fails_once)
+    new_pid(server, before)
+    assert failed
+    assert post(api, "CCO")["predictions"][0]["status"] == "ok"
 
 
 # ---- deadlines, load, jobs

@@ -130,7 +130,7 @@ def test_a_canary_s_steps_only_add_keys_to_it(weights, steps):
         after = table_of(ranges, order)
         changed = {new for old, new in zip(before, after, strict=True) if old != new}
         assert changed <= {len(order) - 1}
-        assert after.count(len(order) - 1) == round(share * 100)
+        assert abs(after.count(len(order) - 1) - share * 100) < 1
         before = after
 
 

@@ -52,8 +52,9 @@ def test_the_newest_state_is_read_by_who_has_the_file_open(file):
     assert read(parents) == ([], [])
 
 
-def test_who_dies_while_writing_leaves_the_state_before(file, monkeypatch):
-    file.tell(InHand(working=[question("a")]))
+@pytest.fixture
+def dying(monkeypatch):
+    """Whoever writes dies before the header; where it wrote."""
     original, calls = os.pwrite, []
 
     def dies_before_the_header(descriptor, data, at):
@@ -62,7 +63,20 @@ def test_who_dies_while_writing_leaves_the_state_before(file, monkeypatch):
             raise KeyboardInterrupt
         return original(descriptor, data, at)
 
-    monkeypatch.setattr(os, "pwrite", dies_before_the_header)
+    return lambda: (monkeypatch.setattr(os, "pwrite", dies_before_the_header), calls)[1]
+
+
+def test_the_first_state_is_none_before_it_is_whole(file, dying):
+    dying()
+    with pytest.raises(KeyboardInterrupt):
+        file.tell(InHand(working=[question("a")]))
+    assert file.since() is None
+    assert file.read() == InHand()
+
+
+def test_who_dies_while_writing_leaves_the_state_before(file, dying):
+    file.tell(InHand(working=[question("a")]))
+    calls = dying()
     with pytest.raises(KeyboardInterrupt):
         file.tell(InHand(working=[question("b", 9_000)]))
     assert len(calls) == 2
