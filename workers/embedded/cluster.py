@@ -97,7 +97,6 @@ class Cluster:
             "RETORT_MLFLOW_URL": self.mlflow_url,
             "RETORT_TENSORBOARD_URL": self.tensorboard_url,
             "RETORT_WEBHOOK_KEYS": settings.webhook_keys or self.home.secret("webhooks"),
-            "RETORT_SIGNING_KEY": settings.signing_key or self.home.key("signing"),
             "RETORT_FLOWER_URL": settings.flower_url or self.address("flower"),
         }
         if not self._is_set("storage_root"):
@@ -116,6 +115,8 @@ class Cluster:
         if name == "flower":
             given = os.environ.get("FLOWER_BASIC_AUTH")
             return {"FLOWER_BASIC_AUTH": given or f"retort:{self.home.secret('flower')}"}
+        if name == "cpu":  # it exports models
+            return {"RETORT_SIGNING_KEY": self.settings.signing_key or self.home.key("signing")}
         if name != "mlflow":
             return {}
         artifacts = str(self.home.folder("mlflow"))

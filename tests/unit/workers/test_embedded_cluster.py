@@ -1,8 +1,11 @@
 """What the settings of the environment change in the cluster."""
 
+import base64
+
 import pytest
 
 from app.core.settings import Settings
+from app.exporting.signing import Signer
 from workers.embedded.cluster import Cluster
 from workers.embedded.home import Home
 
@@ -40,7 +43,20 @@ def test_only_who_needs_a_secret_is_given_it(cluster):
     password = one.home.secret("flower")
     assert password not in str(one.environment)
     assert one._secrets_of("flower") == {"FLOWER_BASIC_AUTH": f"retort:{password}"}
-    assert one._secrets_of("cpu") == {}
+    assert one._secrets_of("predict") == {}
+
+
+def test_models_are_signed_with_a_key_that_stays_and_that_one_process_knows(cluster):
+    one = cluster(DATABASE_URL=POSTGRES, REDIS_URL=REDIS, CACHE_URL=REDIS)
+    (key,) = one._secrets_of("cpu").values()
+    assert Signer.of(Settings(signing_key=key)).public_key
+    assert key == one._secrets_of("cpu")["RETORT_SIGNING_KEY"] == one.home.key("signing")
+    assert key not in str(one.environment)
+    mine = base64.b64encode(b"m" * 32).decode()
+    other = cluster(
+        DATABASE_URL=POSTGRES, REDIS_URL=REDIS, CACHE_URL=REDIS, RETORT_SIGNING_KEY=mine
+    )
+    assert other._secrets_of("cpu") == {"RETORT_SIGNING_KEY": mine}
 
 
 def test_another_mlflow_replaces_ours(cluster):
