@@ -9,7 +9,7 @@ KEY_BYTES = 32
 def key_bytes(name: str, text: str) -> bytes:
     """Raises ValueError, without a word of the key, for what is not 32 bytes in base64."""
     try:
-        data = base64.b64decode(text.strip(), validate=True)
+        data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError):
         data = b""
     if len(data) != KEY_BYTES:

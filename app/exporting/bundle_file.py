@@ -19,7 +19,7 @@ from app.db.models import ModelVersionRow
 from app.exporting.archive import unpack
 from app.exporting.folder import MANIFEST, load_folder, refused
 from app.exporting.probe import Probe
-from app.exporting.signing import SIGNATURE, Signature, Trust
+from app.exporting.signing import ANYBODY, SIGNATURE, Signature, Trust
 from app.models.bundle import BundleManifest, ModelBundle
 from app.storage.base import Storage
 
@@ -113,11 +113,10 @@ class OpenBundle:
 
     @classmethod
     def unpack(
-        cls, path: Path, folder: Path, *, sha256: str | None = None, trust: Trust | None = None
+        cls, path: Path, folder: Path, *, sha256: str | None = None, trust: Trust = ANYBODY
     ) -> Self:
         """Raises InvalidInput for any file that is not a whole and unaltered bundle, or not of
-        somebody whom `trust` names (None: anybody's is taken). The model is loaded by the safe
-        formats only.
+        somebody whom `trust` names. The model is loaded by the safe formats only.
         """
         if sha256 is not None and sha256_of_file(path) != sha256:
             raise altered("the file's SHA-256 is not the one that the request gives")
@@ -126,7 +125,7 @@ class OpenBundle:
         if missing:
             raise refused(f"the archive is no bundle: it has no {', '.join(sorted(missing))}")
         facts = _facts(folder / FACTS)
-        signed_by = _signed_by(folder, trust or Trust())
+        signed_by = _signed_by(folder, trust)
         if sha256_of_file(folder / MANIFEST) != facts.manifest_sha256:
             raise altered(f"{MANIFEST} is not the one that was exported")
         if sha256_of_file(folder / PROBE) != facts.probe_sha256:

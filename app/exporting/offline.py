@@ -10,7 +10,7 @@ from app.core.settings import Settings
 from app.core.work import SilentContext
 from app.datasets.parts import Layout, ReadingOptions, read_part, shown_structure, write_parts
 from app.exporting.bundle_file import OpenBundle
-from app.exporting.signing import Trust
+from app.exporting.signing import ANYBODY, Trust
 from app.models.bundle import ModelBundle
 from app.prediction.answers import answer_columns
 from app.prediction.artifacts import Artifacts
@@ -28,7 +28,7 @@ def predict_file(
     target: Path,
     *,
     smiles_column: str | None = None,
-    trust: Trust | None = None,
+    trust: Trust = ANYBODY,
 ) -> tuple[int, int]:
     """Rows of `table` (any format that the server reads), and how many of them were refused; the
     answers are written to `target` (CSV). Raises InvalidInput, also for a bundle of somebody whom

@@ -92,3 +92,6 @@ class Trust:
         if signature is None:
             return "the bundle is not signed, and only those of trusted signers are taken"
         return f"the bundle is signed with the key {signature.public_key}, which is not trusted"
+
+
+ANYBODY = Trust()

@@ -4,7 +4,6 @@ import os
 import shutil
 import subprocess
 import sys
-import tempfile
 import textwrap
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import pytest
 
 from retort import Retort
 from tests.support.guides import plugin_files
+from tests.support.servers import new_home
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -101,8 +101,7 @@ class RunningCluster:
 
 @pytest.fixture(scope="session")
 def cluster():
-    home = Path(tempfile.mkdtemp(prefix="retort-acceptance-"))
-    home.chmod(0o711)
+    home = new_home("retort-acceptance-", in_memory=False)
     plugins = home / "plugins"
     for folder, name, text in (
         ("algorithms", "site_median.py", ALGORITHM),

@@ -8,7 +8,6 @@ import signal
 import stat
 import subprocess
 import sys
-import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -17,6 +16,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.support.servers import new_home
 from workers.embedded.home import Home
 from workers.embedded.state import is_supervised, read_state
 from workers.processes import Shape, processes
@@ -85,8 +85,7 @@ def until(condition, seconds=60):
 
 @pytest.fixture(scope="module")
 def cluster():
-    root = Path(tempfile.mkdtemp(prefix="retort-acceptance-"))
-    root.chmod(0o711)
+    root = new_home("retort-acceptance-", in_memory=False)
     cluster = Cluster(root / "home")
     try:
         yield cluster

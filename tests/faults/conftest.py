@@ -3,14 +3,13 @@
 import json
 import os
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
 
 from tests.support.fault_cluster import FAST, FaultCluster
 from tests.support.scene import Account, Scene
-from tests.support.servers import memory_folder
+from tests.support.servers import new_home
 
 _ACCOUNTS = pytest.StashKey[list[Account]]()
 
@@ -20,8 +19,7 @@ def fault_cluster():
     """RETORT_FAULT_SETTINGS=product: leases and sweeps as long as in production."""
     product = os.environ.get("RETORT_FAULT_SETTINGS") == "product"
     # a disk that stalls for longer than the short leases is no fault of theirs
-    home = Path(tempfile.mkdtemp(prefix="retort-faults-", dir=None if product else memory_folder()))
-    home.chmod(0o711)
+    home = new_home("retort-faults-", in_memory=not product)
     cluster = FaultCluster(home, {} if product else FAST)
     try:
         cluster.start()

@@ -10,12 +10,10 @@ import contextlib
 import random
 import signal
 import sys
-import tempfile
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass
-from pathlib import Path
 
 import psutil
 from redis import Redis
@@ -25,6 +23,7 @@ from app.jobs.store import get_job
 from retort import RetortError
 from tests.support.fault_cluster import FAST, WORKERS, FaultCluster
 from tests.support.scene import KINDS, Account, Scene
+from tests.support.servers import new_home
 from workers.celery_app import create_celery
 from workers.dispatch import send_job
 
@@ -236,8 +235,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=int(time.time()) % 100_000)
     options = parser.parse_args(arguments)
     print(f"seed {options.seed}", flush=True)
-    home = Path(tempfile.mkdtemp(prefix="retort-soak-"))
-    home.chmod(0o711)
+    home = new_home("retort-soak-", in_memory=False)
     cluster = FaultCluster(home, FAST)
     account = Account(fault=f"storm of {options.minutes:g} min, seed {options.seed}")
     started = time.monotonic()

@@ -2,8 +2,6 @@
 
 import os
 import shutil
-import tempfile
-from pathlib import Path
 
 import httpx
 import pytest
@@ -13,7 +11,7 @@ from app.jobs.store import get_job, list_events
 from tests.support.fault_cluster import FAST
 from tests.support.rabbitmq import RabbitCluster, rabbitmq_binary
 from tests.support.scene import Account, Scene
-from tests.support.servers import memory_folder
+from tests.support.servers import new_home
 from tests.support.waiting import wait_for
 from workers.broker import look
 from workers.celery_app import create_celery
@@ -25,8 +23,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.rabbitmq]
 @pytest.fixture(scope="module")
 def cluster():
     rabbitmq_binary()
-    home = Path(tempfile.mkdtemp(prefix="retort-rabbit-", dir=memory_folder()))
-    home.chmod(0o711)
+    home = new_home("retort-rabbit-")
     found = RabbitCluster(home, FAST)
     try:
         found.start()

@@ -2,10 +2,8 @@
 
 import os
 import shutil
-import tempfile
 import time
 from functools import partial
-from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -17,7 +15,7 @@ from app.jobs.store import get_job, list_attempts
 from tests.support.fault_cluster import FAST
 from tests.support.hosts import skip_without_namespaces
 from tests.support.molecules import DATA, ESOL_TARGET
-from tests.support.servers import memory_folder
+from tests.support.servers import new_home
 from tests.support.three_hosts import three_hosts
 from tests.support.waiting import wait_for
 from workers.celery_app import create_celery
@@ -34,8 +32,7 @@ NETWORK = {"name": "mlp", "params": {"hidden_sizes": [32], "max_epochs": 3}}
 @pytest.fixture
 def cluster():
     skip_without_namespaces()
-    home = Path(tempfile.mkdtemp(prefix="retort-hosts-", dir=memory_folder()))
-    home.chmod(0o711)
+    home = new_home("retort-hosts-")
     try:
         with three_hosts(home, FAST) as found:
             yield found

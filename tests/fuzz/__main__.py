@@ -3,11 +3,11 @@
 import argparse
 import shutil
 import sys
-import tempfile
 from pathlib import Path
 
 from tests.fuzz.gateway import fuzzed_gateway
 from tests.fuzz.run import fuzz
+from tests.support.servers import new_home
 
 _EXAMPLES = 60
 
@@ -18,8 +18,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--keep", type=Path, default=Path(".fuzz"), help="folder of the reports")
     options = parser.parse_args()
-    home = Path(tempfile.mkdtemp(prefix="retort-fuzz-"))
-    home.chmod(0o711)
+    home = new_home("retort-fuzz-", in_memory=False)
     sent, failures, seed = 0, [], options.seed
     try:
         with fuzzed_gateway(home) as fuzzed:

@@ -29,14 +29,19 @@ _numbers = itertools.count(1)
 
 @pytest.fixture(scope="session")
 def server_home() -> Iterator[Path]:
-    """A folder that Postgres' own account may pass through (pytest's temporary ones are not)."""
-    home = Path(tempfile.mkdtemp(prefix="retort-tests-", dir=memory_folder()))
-    home.chmod(0o711)
+    home = new_home("retort-tests-")
     yield home
     shutil.rmtree(home, ignore_errors=True)
 
 
-def memory_folder() -> Path | None:
+def new_home(prefix: str, *, in_memory: bool = True) -> Path:
+    """A folder that Postgres' own account may pass through (pytest's temporary ones are not)."""
+    home = Path(tempfile.mkdtemp(prefix=prefix, dir=_memory() if in_memory else None))
+    home.chmod(0o711)
+    return home
+
+
+def _memory() -> Path | None:
     """Where servers that lose nothing of worth are fast; None: where temporary files go."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(_MEMORY).free >= _ROOM and os.access(_MEMORY, os.W_OK):

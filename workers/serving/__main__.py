@@ -7,7 +7,6 @@ import argparse
 
 from threadpoolctl import threadpool_limits
 
-from app.chem.standardize import standardize
 from app.core.settings import get_settings
 from app.models.libraries import load_libraries
 from app.resources import get_resources
@@ -26,7 +25,6 @@ def main() -> None:
     resources = get_resources()
     server = Server(resources, *(() if descriptor is None else (InHandFile(descriptor).tell,)))
     on_stop(server.stop)
-    standardize("CCO")  # loads RDKit before the first question
     load_libraries()
     with threadpool_limits(settings.worker_threads):
         server.run()

@@ -4,7 +4,6 @@ import os
 import shutil
 import stat
 import subprocess
-import tempfile
 import traceback
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import psycopg
 import pytest
 from redis import AuthenticationError, Redis
 
+from tests.support.servers import new_home
 from workers.accounts import Account, can_reach
 from workers.servers import PostgresServer, RedisServer, ServerStartError, postgres
 from workers.servers.postgres import find_binaries, wheel_binaries
@@ -23,8 +23,7 @@ NOBODY = Account(uid=65534, gid=65534)
 
 @pytest.fixture
 def folder():
-    path = Path(tempfile.mkdtemp(prefix="retort-servers-"))
-    path.chmod(0o711)
+    path = new_home("retort-servers-", in_memory=False)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 

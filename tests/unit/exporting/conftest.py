@@ -7,7 +7,7 @@ import pytest
 from app.algorithms.base import LearningTask
 from app.core.ids import new_id
 from app.exporting.archive import folder_files, write_zip
-from app.exporting.bundle_file import FACTS, PROBE, BundleFacts, copy_folder
+from app.exporting.bundle_file import FACTS, PROBE, BundleFacts, OpenBundle, copy_folder
 from app.exporting.probe import Probe, ProbeRow
 from app.storage.memory import MemoryStorage
 from tests.support.bundles import MOLECULES, bundle_of
@@ -51,3 +51,13 @@ class Made:
 @pytest.fixture(scope="session")
 def made(tmp_path_factory):
     return Made(tmp_path_factory.mktemp("made"))
+
+
+@pytest.fixture
+def opened(tmp_path):
+    def open_(path, **options):
+        folder = tmp_path / f"unfolded-{len(list(tmp_path.iterdir()))}"
+        folder.mkdir()
+        return OpenBundle.unpack(path, folder, **options)
+
+    return open_

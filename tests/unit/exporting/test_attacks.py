@@ -13,7 +13,7 @@ import pytest
 from app.core.errors import InvalidInput
 from app.core.hashing import sha256_of_file
 from app.exporting import archive
-from app.exporting.bundle_file import BundleFacts, OpenBundle
+from app.exporting.bundle_file import BundleFacts
 
 pytestmark = pytest.mark.req("goal-65", "goal-67")
 
@@ -27,16 +27,6 @@ def boom():
 class Evil:
     def __reduce__(self):
         return (boom, ())
-
-
-@pytest.fixture
-def opened(tmp_path):
-    def open_(path, **options):
-        folder = tmp_path / f"unfolded-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        return OpenBundle.unpack(path, folder, **options)
-
-    return open_
 
 
 def refusal(opened, path, code="bundle_refused", **options):

@@ -7,7 +7,7 @@ import pytest
 
 from app.core.errors import InvalidInput
 from app.core.settings import Settings
-from app.exporting.bundle_file import FACTS, OpenBundle
+from app.exporting.bundle_file import FACTS
 from app.exporting.signing import SIGNATURE, Signature, Signer, Trust
 
 #: RFC 8032, 7.1, test 1
@@ -19,16 +19,6 @@ OURS, THEIRS = Signer(SECRET), Signer(b"t" * 32)
 
 def text(data):
     return base64.b64encode(data).decode()
-
-
-@pytest.fixture
-def opened(tmp_path):
-    def open_(path, **options):
-        folder = tmp_path / f"unfolded-{len(list(tmp_path.iterdir()))}"
-        folder.mkdir()
-        return OpenBundle.unpack(path, folder, **options)
-
-    return open_
 
 
 def signed(made, path, signer, **changed):
