@@ -59,13 +59,15 @@ class Scaling:
 
     def transform(self, X: NDArray[np.generic]) -> NDArray[np.float32]:
         """(n, kept) float32, finite."""
-        values = _finite(X)[:, self.kept]
-        values = np.where(np.isnan(values), self.median, values)
-        values = np.clip(values, self.low, self.high)
-        scaled: NDArray[np.float32] = np.clip(
-            (values - self.mean) / self.scale, -LIMIT, LIMIT
-        ).astype(np.float32)
-        return scaled
+        values = _finite(np.compress(self.kept, X, axis=1))
+        missing = np.isnan(values)
+        if missing.any():
+            rows, columns = np.nonzero(missing)
+            values[rows, columns] = self.median[columns]
+        np.clip(values, self.low, self.high, out=values)
+        values -= self.mean
+        values /= self.scale
+        return np.clip(values, -LIMIT, LIMIT, out=values)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What `of` makes the same from."""

@@ -65,10 +65,12 @@ def error_features(
             _mean(errors, weights),
         ]
     )
-    numbers = np.asarray(X, dtype=np.float32)
-    return np.column_stack([hints, np.where(np.isfinite(numbers), numbers, np.nan)]).astype(
-        np.float32
-    )
+    width = hints.shape[1]
+    features = np.empty((len(value), width + X.shape[1]), dtype=np.float32)
+    features[:, :width], features[:, width:] = hints, X
+    own = features[:, width:]
+    own[~np.isfinite(own)] = np.nan
+    return features
 
 
 def _mean(values: Values, weights: Values) -> Values:

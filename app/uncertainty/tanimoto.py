@@ -13,8 +13,10 @@ _MANY = 64
 #: references up to which their bits are also kept as a table for that (8 kB each): with more, the
 #: lists of few bits are as fast
 _TABLE_ROWS = 4_096
-#: similarities that are held at once: 32 MB
-_BLOCK = 4_000_000
+#: and the widest bits, of which float32 still tells all similarities apart
+_TABLE_WIDTH = 2_048
+#: similarities that are held at once: 4 MB, thrice
+_BLOCK = 1_000_000
 
 
 class TanimotoIndex:
@@ -40,14 +42,13 @@ class TanimotoIndex:
         when there are fewer references.
         """
         k = min(k, len(self._counts))
-        if len(bits) < _MANY or not 0 < len(self._counts) <= _TABLE_ROWS:
+        if len(bits) < _MANY or not self._has_table:
             return Nearest.stacked([best(self.similarity(row), k) for row in bits], k)
         step = max(1, _BLOCK // len(self._counts))
-        blocks = [self._similarities(bits[n : n + step]) for n in range(0, len(bits), step)]
-        found = [best_of_each(block, k) for block in blocks]
+        blocks = [self._nearest(bits[n : n + step], k) for n in range(0, len(bits), step)]
         return Nearest(
-            places=np.concatenate([places for places, _ in found]),
-            similarity=np.concatenate([values for _, values in found]),
+            places=np.concatenate([block.places for block in blocks]),
+            similarity=np.concatenate([block.similarity for block in blocks]),
         )
 
     def similarity(self, bits: NDArray[Any]) -> NDArray[np.float64]:
@@ -67,17 +68,35 @@ class TanimotoIndex:
         )
         return found
 
-    def _similarities(self, bits: NDArray[Any]) -> NDArray[np.float64]:
-        """(q, n): as `similarity` of each of (q, width), to the last bit."""
+    def _nearest(self, bits: NDArray[Any], k: int) -> Nearest:
+        """Of (q, width): what `similarity` of each tells, to the last bit. They are ranked as
+        float32, which tells any two fractions of numbers up to 2,048 apart.
+        """
+        on = bits.sum(axis=1, dtype=np.int64)
+        shared = self._shared(bits, on)
+        union = (self._counts + on[:, None]).astype(np.float32) - shared
+        empty = union == 0
+        union[empty] = shared[empty] = 1
+        places, _ = best_of_each(shared / union, k)
+        rows = np.arange(len(bits))[:, None]
+        similarity = shared[rows, places].astype(np.float64) / union[rows, places]
+        return Nearest(places=places, similarity=similarity)
+
+    def _shared(self, bits: NDArray[Any], on: NDArray[np.int64]) -> NDArray[np.float32]:
+        """(q, n) bits in common with each reference; of (q, width), in which `on` are 1."""
         from scipy.sparse import csr_matrix
 
-        shared = (csr_matrix(bits, dtype=np.float32) @ self._table).astype(np.float64)
-        on = bits.sum(axis=1, dtype=np.int64)
-        union = self._counts + on[:, None] - shared
-        found: NDArray[np.float64] = np.divide(
-            shared, union, out=np.ones(union.shape), where=union > 0
+        columns = np.flatnonzero(np.ascontiguousarray(bits).view(np.bool_)) % bits.shape[1]
+        starts = np.concatenate([[0], np.cumsum(on)])
+        ones = np.ones(len(columns), dtype=np.float32)
+        shared: NDArray[np.float32] = (
+            csr_matrix((ones, columns, starts), shape=bits.shape) @ self._table
         )
-        return found
+        return shared
+
+    @property
+    def _has_table(self) -> bool:
+        return 0 < len(self._counts) <= _TABLE_ROWS and len(self._starts) - 1 <= _TABLE_WIDTH
 
     @cached_property
     def _table(self) -> NDArray[np.float32]:

@@ -90,6 +90,20 @@ def test_one_absurd_value_does_not_hide_the_others_from_a_scaled_algorithm():
     assert np.isfinite(scaled).all()
 
 
+def test_scaled_values_are_those_of_the_stated_steps():
+    X = np.random.default_rng(2).normal(3, 5, size=(400, 4)).astype(np.float32)
+    X[:, 1], X[:5, 2], X[7, 3], X[8, 3] = 1.0, np.nan, 3e7, np.inf
+    before = X.copy()
+    found = Scaling.fit(X).transform(X)
+    np.testing.assert_array_equal(X, before)
+    kept = np.where(np.isfinite(X[:, [0, 2, 3]]), X[:, [0, 2, 3]], np.nan).astype(np.float64)
+    kept = np.where(np.isnan(kept), np.nanmedian(kept, axis=0), kept)
+    kept[7, 2] = np.sort(kept[:, 2])[-2]
+    kept[:, 2] = np.clip(kept[:, 2], *np.sort(kept[:, 2])[[2, -3]])
+    expected = (kept - kept.mean(axis=0)) / kept.std(axis=0)
+    np.testing.assert_allclose(found, np.clip(expected, -10, 10), rtol=1e-4, atol=1e-5)
+
+
 @EACH
 @pytest.mark.req("S4-12")
 def test_training_rows_alone_decide_and_no_row_disturbs_another(name, tmp_path):

@@ -6,6 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from rdkit import Chem
+from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from app.chem.standardize import ChemistryError, standardize
 from app.core.requests import PluginSpec
@@ -56,6 +58,19 @@ def test_what_is_unpacked_is_what_was_packed(names):
     np.testing.assert_array_equal(found.bits, rows.bits)
     for name in GIVEN:
         assert found.given[name].equals(rows.given[name])
+
+
+@pytest.mark.parametrize("names", SETS, ids=" ".join)
+def test_fingerprints_are_morgan_bits_whether_or_not_the_features_hold_them(names):
+    _, rows = featurized(names)
+    generator = GetMorganGenerator(radius=2, fpSize=2048)
+    mols = [
+        Chem.MolFromSmiles(canonical)
+        for canonical, why in zip(rows.canonical, rows.reasons, strict=True)
+        if why is None
+    ]
+    expected = [generator.GetFingerprintAsNumPy(mol) for mol in mols]
+    np.testing.assert_array_equal(rows.bits, expected)
 
 
 def test_a_slice_is_its_rows():

@@ -73,3 +73,18 @@ def test_many_fingerprints_at_once_get_what_each_gets_alone(references, monkeypa
     alone = [index.nearest(query[None], 5) for query in queries]
     assert np.array_equal(together.places, np.concatenate([one.places for one in alone]))
     assert np.array_equal(together.similarity, np.concatenate([one.similarity for one in alone]))
+
+
+def test_fractions_as_close_as_2048_bits_allow_are_told_apart():
+    """1,023/2,045 lies 2e-7 above 1,024/2,047; wider fingerprints are ranked one by one."""
+    query = np.zeros(2048, dtype=np.uint8)
+    query[:2000] = 1
+    known = np.zeros((80, 2048), dtype=np.uint8)
+    known[::2, :1023] = known[::2, 2000:2045] = 1
+    known[1::2, :1024] = known[1::2, 2000:2047] = 1
+    found = TanimotoIndex(known).nearest(np.tile(query, (64, 1)), 41)
+    order = [*range(0, 80, 2), 1]
+    assert (found.places == order).all()
+    assert found.similarity[0, [0, -1]].tolist() == [1023 / 2045, 1024 / 2047]
+    wide = TanimotoIndex(np.hstack([known] * 2)).nearest(np.tile(query, (64, 2)), 41)
+    assert (wide.places == order).all()
