@@ -1,13 +1,18 @@
-"""HIV's 41,913 molecules: our batch job against `chemprop predict`.
+"""HIV's molecules: our batch job against `chemprop predict` and ADMET-AI's `admet_predict`.
 
 chemprop's model is a D-MPNN of its defaults, trained on ESOL outside of the clock for a few epochs:
-its speed does not depend on how well it learned. Ours, of the same data, is first `maplight`, a
-model of comparable kind: what a chemist would take in its place, MapLight's features and booster
-(Notwell and Wood 2023, arXiv:2310.00174), ahead of D-MPNNs on many of TDC's ADMET boards. `morgan`,
-the quick one, is shown beside it.
+its speed does not depend on how well it learned. ADMET-AI's are those of its wheel: ten D-MPNNs
+that answer 41 endpoints, physicochemical properties and DrugBank percentiles beside them, where
+ours answers one, with interval and domain.
+
+Ours, of ESOL, is first `maplight`, a model of comparable kind: what a chemist would take in their
+place, MapLight's features and booster (Notwell and Wood 2023, arXiv:2310.00174), ahead of D-MPNNs
+on many of TDC's ADMET boards. `morgan`, the quick one, is shown beside it.
 
 Every command is timed from its start until its file is written, and once for a single molecule:
 its start-up. Ours begins with the POST of a job to a cluster that runs, as it does for a user.
+
+    python -m benchmarks.batch_peers [--molecules N] [--rounds N] [--epochs N] [--ours NAME ...]
 """
 
 import argparse
@@ -33,7 +38,7 @@ from benchmarks.cluster import (
 )
 from benchmarks.peers.environments import python_of
 
-#: our rate over chemprop's
+#: the rate of our first model over that of the better peer
 LIMIT = 3.0
 OURS: dict[str, dict[str, Any]] = {
     "morgan": {"features": [{"name": "morgan_counts"}], "algorithm": {"name": "lightgbm"}},
@@ -42,6 +47,9 @@ OURS: dict[str, dict[str, Any]] = {
         "algorithm": {"name": "catboost"},
     },
 }
+
+
+_ADMET_PREDICT = "from admet_ai.admet_predict import admet_predict_command_line as p; p()"
 
 
 @dataclass(kw_only=True)
@@ -105,6 +113,11 @@ def chemprop(model: Path, folder: Path, molecules: Path) -> float:
     return run([*_chemprop(), "predict", *files, *options], folder)
 
 
+def admet_ai(folder: Path, molecules: Path) -> float:
+    command = [python_of("admet_ai"), "-c", _ADMET_PREDICT]
+    return run([*command, "--data_path", molecules, "--save_path", folder / "admet_ai.csv"], folder)
+
+
 def _chemprop() -> list[str | Path]:
     return [python_of("chemprop"), "-c", "from chemprop.cli.main import main; main()"]
 
@@ -155,6 +168,7 @@ def main(arguments: Sequence[str] = ()) -> int:
             ways[f"retort, {name}"] = lambda molecules, model=model: job(cluster, model, molecules)
         dmpnn = train_chemprop(home, options.epochs)
         ways["chemprop predict"] = lambda molecules: chemprop(dmpnn, home, molecules)
+        ways["admet_predict"] = lambda molecules: admet_ai(home, molecules)
         found = measure(ways, home, smiles, options.rounds)
     return report(found)
 
@@ -166,7 +180,7 @@ def report(found: list[Found]) -> int:
     print("| what | ours | beside it | ratio | limit |\n|---|---|---|---|---|")
     for mine in ours:
         for theirs in peers:
-            limit = f"at least {LIMIT:g}" if _limited(mine, theirs, ours) else "shown only"
+            limit = f"at least {LIMIT:g}" if mine is ours[0] else "shown only"
             rates = f"{mine.name}: {mine.rate:.0f}/s | {theirs.name}: {theirs.rate:.0f}/s"
             ratio = mine.rate / theirs.rate
             print(f"| batch, {theirs.rows:,} molecules | {rates} | **{ratio:.2f}** | {limit} |")
@@ -175,18 +189,7 @@ def report(found: list[Found]) -> int:
     )
     for each in found:
         print(each.row())
-    return int(
-        any(
-            mine.rate < LIMIT * theirs.rate
-            for mine in ours
-            for theirs in peers
-            if _limited(mine, theirs, ours)
-        )
-    )
-
-
-def _limited(mine: Found, theirs: Found, ours: list[Found]) -> bool:
-    return mine is ours[0] and theirs.name == "chemprop predict"
+    return int(ours[0].rate < LIMIT * max(peer.rate for peer in peers))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,14 @@
 """What a Celery worker's parent does beside consuming: it keeps its children, and drains."""
 
 import os
-import time
 from typing import Any
 from uuid import uuid4
 
 from celery import bootsteps
 from celery.signals import worker_shutdown, worker_shutting_down
-from celery.worker.state import active_requests
 
 from app.resources import get_resources
-from workers import draining
+from workers import busy, draining
 from workers.child_keeper import WORKER_VARIABLE, ChildKeeper
 from workers.usage_reports import count_this_drain
 
@@ -26,11 +24,12 @@ class LeaseKeeper(bootsteps.StartStopStep):
         name = f"{worker.hostname}#{boot_id}"
         os.environ[WORKER_VARIABLE] = name
         draining.prepare(boot_id)
+        busy.prepare(boot_id)
         self._keeper = ChildKeeper(
             name,
             queues=lambda: [str(queue) for queue in worker.app.amqp.queues.consume_from],
             pids=lambda: _child_pids(worker),
-            busy_pids=_busy_pids,
+            busy_pids=busy.pids,
         )
         worker_shutdown.connect(self._withdraw)
 
@@ -51,6 +50,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
         """The children have ended by now."""
         count_this_drain(get_resources())
         draining.end()
+        busy.end()
         self._keeper.stop(get_resources())
 
 
@@ -59,15 +59,6 @@ def _child_pids(worker: Any) -> list[int]:
     pool = getattr(worker.pool, "_pool", None)
     processes = getattr(pool, "_pool", None) or []
     return [process.pid for process in processes if process.is_alive()]
-
-
-def _busy_pids() -> set[int]:
-    """Children that have a task, as Celery's consumer knows; another thread changes the set."""
-    while True:
-        try:
-            return {request.worker_pid for request in active_requests}
-        except RuntimeError:  # it changed while we looked
-            time.sleep(0.001)
 
 
 @worker_shutting_down.connect

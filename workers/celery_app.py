@@ -9,6 +9,8 @@ from celery.signals import (
     celeryd_after_setup,
     celeryd_init,
     setup_logging,
+    task_postrun,
+    task_prerun,
     worker_process_init,
     worker_process_shutdown,
 )
@@ -16,6 +18,7 @@ from celery.signals import (
 from app.core.log_fields import name_process
 from app.core.settings import Settings, get_settings
 from app.core.tracing import start_tracing, stop_tracing
+from workers import busy
 from workers.bootsteps import LeaseKeeper
 from workers.broker import on_redis
 from workers.flower_guard import close_metrics, guard_flower
@@ -211,6 +214,8 @@ def _only_lines_of_json(instance: Any, **_: object) -> None:
 
 
 celeryd_after_setup.connect(preload)
+task_prerun.connect(busy.begin_task)
+task_postrun.connect(busy.end_task)
 
 
 @worker_process_init.connect

@@ -21,6 +21,7 @@ PREFIX = "RETORT_"
 #: what other programs of ours read: the client, the embedded cluster, the compose file, one process
 _OF_PROGRAMS = (
     "RETORT_API_KEY",
+    "RETORT_BUSY_FOLDER",
     "RETORT_CONFIG",
     "RETORT_CPU_CHILDREN",
     "RETORT_CPU_CORES",

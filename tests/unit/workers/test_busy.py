@@ -1,0 +1,46 @@
+"""A worker's parent knows which children have a task without being told by Celery."""
+
+import subprocess
+import sys
+
+import pytest
+
+from workers import busy
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    monkeypatch.setenv("RETORT_BUSY_FOLDER", "")
+    return busy.prepare("boot")
+
+
+_CHILD = """
+import os
+from celery import Celery
+from workers import busy
+import workers.celery_app  # connects the signals
+during = Celery().task(busy.pids, name="look").apply().get()
+print(during == {os.getpid()}, busy.pids() == set())
+"""
+
+
+def test_a_child_is_busy_while_its_task_runs(folder):
+    """As in a spawned child; one that is forked has the same environment."""
+    ran = subprocess.run([sys.executable, "-c", _CHILD], capture_output=True, text=True, check=True)
+    assert ran.stdout.split() == ["True", "True"]
+    assert folder.exists()
+
+
+def test_one_that_was_killed_is_no_living_child_and_leaves_nothing_behind_in_the_end(folder):
+    (folder / "123").touch()
+    assert busy.pids() == {123}
+    busy.end()
+    assert not folder.exists()
+
+
+def test_a_task_outside_of_a_worker_tells_nobody(monkeypatch):
+    monkeypatch.delenv("RETORT_BUSY_FOLDER", raising=False)
+    busy.begin_task()
+    busy.end_task()
+    assert busy.pids() == set()

@@ -1,0 +1,50 @@
+"""Which children of a worker have a task, told by themselves.
+
+Celery's parent learns of it while it has a broker: what a child takes up while that is away counts
+as idle until the connection is back. A file for each busy child in a folder, whose path travels in
+the environment, reaches forked and spawned children alike.
+"""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+
+_VARIABLE = "RETORT_BUSY_FOLDER"
+
+
+def prepare(boot_id: str) -> Path:
+    """Called in the parent before it starts children."""
+    path = Path(tempfile.gettempdir()) / f"retort-busy-{boot_id}"
+    path.mkdir(mode=0o700)
+    os.environ[_VARIABLE] = str(path)
+    return path
+
+
+def end() -> None:
+    """Called in the parent when its children have ended."""
+    if folder := os.environ.get(_VARIABLE):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def begin_task(**_: object) -> None:
+    """In a child (Celery's signal `task_prerun`)."""
+    if path := _own():
+        path.touch()
+
+
+def end_task(**_: object) -> None:
+    """In a child (Celery's signal `task_postrun`)."""
+    if path := _own():
+        path.unlink(missing_ok=True)
+
+
+def pids() -> set[int]:
+    """Those that have a task, and those that were killed while they had one."""
+    folder = os.environ.get(_VARIABLE)
+    return {int(path.name) for path in Path(folder).iterdir()} if folder else set()
+
+
+def _own() -> Path | None:
+    folder = os.environ.get(_VARIABLE)
+    return Path(folder) / str(os.getpid()) if folder else None
