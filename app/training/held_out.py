@@ -16,6 +16,7 @@ from app.training.material import Material, tell
 from app.training.params import TrainParams
 from app.training.splitting import fold_dataset, testable_rows
 from app.uncertainty.assessor import NEIGHBOURS, HeldOut
+from app.uncertainty.domain import Leverage
 from app.uncertainty.nearest import Nearest
 from app.uncertainty.references import index_of
 
@@ -69,12 +70,13 @@ class Neighbourhood:
         self, features: FittedFeatures, fitted: FittedModel, learned: Indices, rows: Indices
     ) -> HeldOut:
         """`rows` by a model that learned from others."""
-        X = self.material.matrix(features, rows)
+        X, seen = self.material.matrix(features, rows), self.material.matrix(features, learned)
         return HeldOut(
             rows=rows,
             fold=np.zeros(len(rows), dtype=np.int64),
             predictions=fitted.predict(X),
-            nearest=self.nearest((self.material.matrix(features, learned), learned), (X, rows)),
+            nearest=self.nearest((seen, learned), (X, rows)),
+            beyond=Leverage.fit(seen).beyond(X),
         )
 
 
@@ -161,6 +163,7 @@ def _joined(parts: Sequence[HeldOut]) -> HeldOut:
             places=np.concatenate([p.nearest.places[:, :k] for p in parts])[order],
             similarity=np.concatenate([p.nearest.similarity[:, :k] for p in parts])[order],
         ),
+        beyond=np.concatenate([part.beyond for part in parts])[order],
     )
 
 

@@ -19,6 +19,7 @@ from app.uncertainty.expected_error import (
     References,
     cross_fitted,
     error_features,
+    ranked,
 )
 from app.uncertainty.nearest import Nearest, NeighbourIndex
 from app.uncertainty.probabilities import Beta
@@ -43,6 +44,8 @@ class HeldOut:
     predictions: Predictions
     #: among the rows that this model had seen; places are rows of the data set
     nearest: Nearest
+    #: (m,) how far it is beyond the rows that this model had seen (`Leverage.beyond`)
+    beyond: Values
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,6 +83,8 @@ class TargetCalibration(BaseModel):
     #: numbers: 101 quantiles of the expected error; see `conformal.confidence`
     grid: tuple[float, ...] = ()
     floor: float = 0.0
+    #: numbers: the expected error is `Leverage.beyond` and not the error model's
+    by_distance: bool = False
     #: classes: beta calibration of each; None: as the model says
     betas: tuple[Beta | None, ...] = ()
 
@@ -183,11 +188,14 @@ class Assessor:
         """(n, t) of numbers; nothing (n, 0) of classes."""
         if self.task.is_classification:
             return np.empty((len(X), 0))
-        targets = range(len(self.task.targets))
         return np.column_stack(
             [
-                self.errors[n].predict(_features(X, found, n, nearest, self.references.target(n)))
-                for n in targets
+                self.leverage.beyond(X)
+                if self.calibration.targets[target].by_distance
+                else self.errors[n].predict(
+                    _features(X, found, n, nearest, self.references.target(n))
+                )
+                for n, target in enumerate(self.task.targets)
             ]
         )
 
@@ -293,22 +301,28 @@ def _learn(
     everywhere = References(y=y[:, number], residuals=residuals)
     features = _features(X, held.predictions, number, held.nearest, everywhere)
     errors = np.abs(residuals[held.rows])
-    return _of_errors(features, errors, held.fold, known)
+    return _of_errors(features, errors, held, known)
 
 
 def _of_errors(
-    features: NDArray[np.float32],
-    errors: Values,
-    folds: NDArray[np.int64],
-    known: NDArray[np.bool_],
+    features: NDArray[np.float32], errors: Values, held: HeldOut, known: NDArray[np.bool_]
 ) -> _Target:
-    """`errors` (m,) NaN where not `known`."""
+    """`errors` (m,) NaN where not `known`. Of the error model and the distance to the training rows
+    the one that orders the held-out errors better: what makes a molecule hard is learned where
+    there are others like it, and among new scaffolds it may be that nothing is like it.
+    """
     n = int(known.sum())
-    model, expected = ErrorModel.constant(), np.ones(len(errors))
+    model, expected, by_distance = ErrorModel.constant(), np.ones(len(errors)), False
     if n >= MIN_ROWS:
-        model = ErrorModel.fit(features[known], errors[known])
-        expected = model.predict(features)
-        expected[known] = _expected(features[known], errors[known], folds[known])
+        learned = _expected(features[known], errors[known], held.fold[known])
+        far = held.beyond[known]
+        by_distance = ranked(far, errors[known]) > ranked(learned, errors[known])
+        if by_distance:
+            expected = held.beyond
+        else:
+            model = ErrorModel.fit(features[known], errors[known])
+            expected = model.predict(features)
+            expected[known] = learned
     if not n:
         return _Target(calibration=TargetCalibration(n=0), model=model, expected=expected)
     calibration = TargetCalibration(
@@ -316,6 +330,7 @@ def _of_errors(
         factor=conformal.factor(errors[known], expected[known], LEVEL),
         grid=conformal.quantile_grid(expected[known]),
         floor=model.floor,
+        by_distance=by_distance,
     )
     return _Target(calibration=calibration, model=model, expected=expected)
 

@@ -13,6 +13,8 @@ _COMPONENTS = 10
 _MAX_ROWS = 5_000
 #: Williams plot: three times the mean leverage (Gramatica 2007, QSAR Comb. Sci. 26, 694)
 _TIMES_MEAN = 3.0
+#: standard deviations; what is nearer to the plane counts as this far from it
+_NEAR = 0.1
 #: share of left-out rows that are called inside, by similarity
 _INSIDE = 0.95
 
@@ -57,6 +59,18 @@ class Leverage:
         along = self.scaling.transform(X) @ self.directions
         summed = (along.astype(np.float64) ** 2 / self.variance).sum(axis=1)
         return np.asarray(1 / self.rows + summed / max(self.rows - 1, 1), dtype=np.float64)
+
+    def beyond(self, X: NDArray[Any]) -> NDArray[np.float64]:
+        """(n,) how far off the plane of the directions, root mean square over the scaled columns;
+        no less than 0.1. It grows with what a row has that the training rows had not together.
+
+        The distance to the model (Jackson & Mudholkar 1979, Technometrics 21, 341; DModX of
+        Eriksson et al. 2003, Environ. Health Perspect. 111, 1361).
+        """
+        values = self.scaling.transform(X)
+        off = values - (values @ self.directions) @ self.directions.T
+        distance = np.sqrt(np.square(off, dtype=np.float64).mean(axis=1))
+        return np.asarray(np.maximum(distance, _NEAR), dtype=np.float64)
 
     def save(self, folder: Path) -> None:
         from safetensors.numpy import save_file

@@ -157,6 +157,15 @@ class ErrorModel:
         return cls(boosters=boosters, floor=floor)
 
 
+def ranked(expected: Values, errors: Values) -> float:
+    """How well expected errors (n,) order the errors: Spearman's rank correlation; 0 where all are
+    expected alike.
+    """
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(expected, errors).statistic) if np.ptp(expected) else 0.0
+
+
 def cross_fitted(features: NDArray[np.float32], errors: Values, folds: NDArray[np.int64]) -> Values:
     """(n,) expected errors, each by a model that saw no error of its fold."""
     expected = np.empty(len(errors))

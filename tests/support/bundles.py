@@ -79,6 +79,7 @@ def assessor_of(task, fitted, X, y, smiles):
         fold=rows % 5,
         predictions=fitted.predict(X),
         nearest=Nearest(places=places, similarity=np.full(places.shape, 0.5)),
+        beyond=np.ones(len(X)),
     )
     assessor, _ = Assessor.fit(task, y, held, X, references, X, method="cross", decides=True)
     return assessor

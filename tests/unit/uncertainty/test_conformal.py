@@ -5,7 +5,13 @@ import pytest
 from crepes import ConformalRegressor
 
 from app.uncertainty import conformal
-from app.uncertainty.expected_error import ErrorModel, References, cross_fitted, error_features
+from app.uncertainty.expected_error import (
+    ErrorModel,
+    References,
+    cross_fitted,
+    error_features,
+    ranked,
+)
 from app.uncertainty.nearest import Nearest
 
 
@@ -62,6 +68,13 @@ def test_each_expected_error_is_of_a_model_that_did_not_see_it():
     other = ErrorModel.fit(X[folds != 1], errors[folds != 1])
     assert found[folds == 1] == pytest.approx(other.predict(X[folds == 1]))
     assert not np.allclose(found, ErrorModel.fit(X, errors).predict(X))
+
+
+def test_how_well_errors_are_ordered():
+    errors = np.array([0.1, 5.0, 0.3, 0.2])
+    assert ranked(np.array([1.0, 4.0, 3.0, 2.0]), errors) == pytest.approx(1.0)
+    assert ranked(np.array([4.0, 1.0, 2.0, 3.0]), errors) == pytest.approx(-1.0)
+    assert ranked(np.full(4, 0.1), errors) == 0.0
 
 
 def test_an_error_model_is_stored_as_text(tmp_path):

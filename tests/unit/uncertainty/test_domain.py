@@ -22,6 +22,22 @@ def test_leverage_is_the_diagonal_of_the_hat_matrix(tmp_path):
     assert Leverage.load(tmp_path).of(X) == pytest.approx(leverage.of(X))
 
 
+def test_beyond_is_the_distance_to_the_plane_of_the_training_rows():
+    """Twenty columns of rank ten: training rows lie in the plane, another row by what least squares
+    of it on them leave.
+    """
+    rng = np.random.default_rng(3)
+    X = rng.normal(size=(200, 10)) @ rng.normal(size=(10, 20))
+    leverage = Leverage.fit(X)
+    assert leverage.beyond(X).tolist() == [0.1] * 200
+    new = rng.normal(size=(5, 20))
+    scaled, plane = (new - X.mean(axis=0)) / X.std(axis=0), (X - X.mean(axis=0)) / X.std(axis=0)
+    left = scaled - (np.linalg.lstsq(plane.T, scaled.T, rcond=None)[0].T @ plane)
+    found = leverage.beyond(new)
+    assert found == pytest.approx(np.sqrt((left**2).mean(axis=1)), rel=1e-3)
+    assert found.min() > 0.1
+
+
 def test_what_is_far_away_is_outside():
     rng = np.random.default_rng(1)
     X = rng.normal(size=(500, 30)).astype(np.float32)

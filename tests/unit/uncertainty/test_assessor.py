@@ -1,0 +1,76 @@
+"""What numbers' expected errors are: learned, or the distance to the training rows."""
+
+import numpy as np
+import pytest
+
+from app.algorithms.base import LearningTask, Predictions
+from app.uncertainty.assessor import NEIGHBOURS, Assessor, HeldOut, TargetCalibration
+from app.uncertainty.domain import Leverage
+from app.uncertainty.nearest import Nearest
+from app.uncertainty.references import ReferenceRows
+
+_TASK = LearningTask(type="regression", targets=("y",))
+_N = 300
+
+
+def _rows(seed):
+    """X (n, 30): ten strong directions, and as much beside them as the row says."""
+    rng = np.random.default_rng(seed)
+    plane = rng.normal(size=(_N, 10)) @ np.random.default_rng(9).normal(size=(10, 30))
+    return plane + rng.uniform(0, 2, size=(_N, 1)) * rng.normal(size=(_N, 30))
+
+
+def _fitted(X, sizes):
+    """Learned from errors of these sizes (n,): a model that always says 0."""
+    y = np.random.default_rng(1).normal(0, sizes)[:, None]
+    rows = np.arange(_N)
+    held = HeldOut(
+        rows=rows,
+        fold=rows % 5,
+        predictions=Predictions(values=np.zeros((_N, 1))),
+        nearest=Nearest(
+            places=(rows[:, None] + np.arange(1, NEIGHBOURS + 1)) % _N,
+            similarity=np.full((_N, NEIGHBOURS), 0.5),
+        ),
+        beyond=Leverage.fit(X).beyond(X),
+    )
+    references = ReferenceRows(numbers=rows + 1, smiles=(), y=y, residuals=y, keys=X)
+    return Assessor.fit(_TASK, y, held, X, references, X, method="cross_conformal")
+
+
+def _assessed(assessor, X):
+    return assessor.assess(X, X, Predictions(values=np.zeros((len(X), 1))))
+
+
+@pytest.mark.req("goal-52")
+def test_errors_that_grow_with_the_distance_are_expected_by_it(tmp_path):
+    X = _rows(0)
+    assessor, held = _fitted(X, Leverage.fit(X).beyond(X) ** 3)
+    assert assessor.calibration.targets["y"].by_distance
+    assert assessor.errors[0].boosters == ()
+    assert held.upper[:, 0] / assessor.leverage.beyond(X) == pytest.approx(
+        assessor.calibration.targets["y"].factor
+    )
+    assessor.save(tmp_path)
+    new = _rows(2)
+    found = _assessed(Assessor.load(tmp_path, _TASK), new)
+    distance = assessor.leverage.beyond(new)
+    assert found.upper[:, 0] / distance == pytest.approx(
+        assessor.calibration.targets["y"].factor, rel=1e-5
+    )
+    assert found.confidence[distance.argmin()] > 0.9
+    assert found.confidence[distance.argmax()] < 0.1
+
+
+def test_errors_that_grow_with_a_column_are_learned():
+    X = _rows(0)
+    assessor, _ = _fitted(X, np.exp(X[:, 3]))
+    assert not assessor.calibration.targets["y"].by_distance
+    found = _assessed(assessor, X)
+    low, high = X[:, 3] < np.quantile(X[:, 3], 0.2), X[:, 3] > np.quantile(X[:, 3], 0.8)
+    assert found.upper[high].mean() > 2 * found.upper[low].mean()
+
+
+def test_a_calibration_of_an_earlier_version_is_of_learned_errors():
+    stored = '{"n": 100, "factor": 2.0, "grid": [], "floor": 0.1, "betas": []}'
+    assert not TargetCalibration.model_validate_json(stored).by_distance
