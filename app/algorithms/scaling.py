@@ -59,13 +59,12 @@ class Scaling:
 
     def transform(self, X: NDArray[np.generic]) -> NDArray[np.float32]:
         """(n, kept) float32, finite."""
-        values = _finite(X)[:, self.kept]
-        values = np.where(np.isnan(values), self.median, values)
-        values = np.clip(values, self.low, self.high)
-        scaled: NDArray[np.float32] = np.clip(
-            (values - self.mean) / self.scale, -LIMIT, LIMIT
-        ).astype(np.float32)
-        return scaled
+        values: NDArray[np.float32] = X[:, self.kept].astype(np.float32)
+        if X.dtype.kind == "f":
+            values = np.where(np.isfinite(values), values, self.median)
+        values = np.minimum(np.maximum(values, self.low), self.high)
+        values = (values - self.mean) / self.scale
+        return np.minimum(np.maximum(values, np.float32(-LIMIT)), np.float32(LIMIT))
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What `of` makes the same from."""
