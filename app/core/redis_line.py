@@ -5,12 +5,15 @@ each. Here the connection is used as it is: what is sent goes out at once, its a
 somebody asks.
 """
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from redis import Redis
 from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import ResponseError
+
+logger = logging.getLogger(__name__)
 
 Command = tuple[str | bytes | float, ...]
 
@@ -27,7 +30,7 @@ class RedisLine:
         self._unread: list[Command] = []
 
     def send(self, *commands: Command) -> None:
-        """Wait for no answer: who asks next is told when one of them was refused."""
+        """Wait for no answer; what is refused is logged when somebody asks."""
         self._unsent += commands
         self._twice(self._write)
 
@@ -36,10 +39,13 @@ class RedisLine:
         answers: list[Any] = []
         self._unsent += commands
         self._twice(lambda: self._exchange(answers))
-        for answer in answers:
+        own = len(answers) - len(commands)
+        for place, answer in enumerate(answers):
             if isinstance(answer, ResponseError):
-                raise answer
-        return answers[len(answers) - len(commands) :]
+                if place >= own:
+                    raise answer
+                logger.warning("Redis refused what was sent: %s", answer)
+        return answers[own:]
 
     def _write(self) -> None:
         self._connection.send_packed_command(self._connection.pack_commands(self._unsent))

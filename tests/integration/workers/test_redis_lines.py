@@ -26,12 +26,14 @@ def test_what_was_sent_is_done_before_what_is_asked(resources):
     assert 0 < resources.redis.ttl("l") <= 60
 
 
-def test_who_asks_is_told_what_was_refused_and_the_next_gets_its_own_answer(resources):
+def test_what_is_refused_shifts_no_answers(resources, caplog):
     line = RedisLine(resources.redis)
     resources.redis.set("text", b"x")
     line.send(("RPUSH", "text", b"a"))
+    assert line.ask(("GET", "text")) == [b"x"]
+    assert "WRONGTYPE" in caplog.text
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
-        line.ask(("GET", "text"))
+        line.ask(("RPUSH", "text", b"a"), ("GET", "text"))
     assert line.ask(("GET", "text")) == [b"x"]
 
 
