@@ -1,6 +1,14 @@
 """Connections to Redis for coroutines."""
 
+import asyncio
+from collections import deque
+from typing import Any, cast
+
+import hiredis
 from redis.asyncio import Redis
+from redis.exceptions import ConnectionError as LostConnection
+from redis.exceptions import InvalidResponse, RedisError, ResponseError
+from redis.exceptions import TimeoutError as NoAnswer
 
 
 def connect(url: str, *, timeout: float) -> "Redis[bytes]":
@@ -11,3 +19,112 @@ def connect(url: str, *, timeout: float) -> "Redis[bytes]":
 async def close(*connections: "Redis[bytes]") -> None:
     for connection in connections:
         await connection.aclose()  # type: ignore[attr-defined] # the stubs are older
+
+
+class AsyncLine:
+    """One connection for any number of coroutines: a command goes out at once, behind those that
+    wait for their answers. It takes a fifth of the time that redis-py's client takes, which only
+    opens the connection (TLS, users).
+    """
+
+    def __init__(self, url: str, *, timeout: float) -> None:
+        """`timeout`: of each answer, in seconds."""
+        self._connection: Any = connect(url, timeout=timeout).connection_pool.make_connection()
+        self._timeout = timeout
+        self._opening = asyncio.Lock()
+        self._answers: _Answers | None = None
+
+    async def ask(self, *command: str | bytes | float) -> Any:
+        """The answer. A command is sent once more where the connection was lost, so it may be done
+        twice. Raises RedisError.
+        """
+        try:
+            return await self._ask(command)
+        except LostConnection:  # Redis was restarted, or had closed what was idle
+            return await self._ask(command)
+
+    async def close(self) -> None:
+        await self._connection.disconnect(nowait=True)
+
+    async def _ask(self, command: tuple[str | bytes | float, ...]) -> Any:
+        answers = self._answers
+        if answers is None or answers.lost:
+            answers = await self._open()
+        return await answers.of(command)
+
+    async def _open(self) -> "_Answers":
+        async with self._opening:
+            if self._answers is None or self._answers.lost:
+                await self._connection.disconnect(nowait=True)
+                await self._connection.connect_check_health(retry_socket_connect=False)
+                # redis-py has read what it asked for, and gives no other way to its connection
+                transport = self._connection._writer.transport  # noqa: SLF001
+                self._answers = _Answers(transport, self._timeout)
+                transport.set_protocol(self._answers)
+            return self._answers
+
+
+class _Answers(asyncio.Protocol):
+    """To the commands of one connection, in their order."""
+
+    def __init__(self, transport: asyncio.Transport, timeout: float) -> None:
+        self.lost: RedisError | None = None
+        self._transport = transport
+        self._timeout = timeout
+        self._loop = asyncio.get_running_loop()
+        self._reader = hiredis.Reader(protocolError=InvalidResponse, replyError=ResponseError)
+        #: who waits, and since when
+        self._waiting: deque[tuple[asyncio.Future[Any], float]] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def of(self, command: tuple[str | bytes | float, ...]) -> "asyncio.Future[Any]":
+        future = self._loop.create_future()
+        self._waiting.append((future, self._loop.time()))
+        self._transport.write(hiredis.pack_command(cast("Any", command)))
+        if self._timer is None:
+            self._timer = self._loop.call_later(self._timeout, self._look)
+        return future
+
+    def data_received(self, data: bytes) -> None:
+        self._reader.feed(data)
+        try:
+            while (answer := self._reader.gets()) is not False:
+                if not isinstance(answer, hiredis.PushNotification):
+                    self._tell(answer)
+        except InvalidResponse as error:
+            self._lose(error)
+
+    def connection_lost(self, error: Exception | None) -> None:
+        self._lose(LostConnection(f"Redis has closed the connection: {error}"))
+
+    def _tell(self, answer: Any) -> None:
+        future, _ = self._waiting.popleft()
+        if future.done():  # nobody waits any more
+            return
+        if isinstance(answer, ResponseError):
+            future.set_exception(answer)
+        else:
+            future.set_result(answer)
+
+    def _look(self) -> None:
+        """Whether the first has waited too long."""
+        self._timer = None
+        if not self._waiting:
+            return
+        left = self._waiting[0][1] + self._timeout - self._loop.time()
+        if left > 0:
+            self._timer = self._loop.call_later(left, self._look)
+        else:
+            self._lose(NoAnswer(f"Redis has not answered within {self._timeout:g} s"))
+
+    def _lose(self, error: RedisError) -> None:
+        if self.lost is not None:
+            return
+        self.lost = error
+        self._transport.abort()
+        if self._timer is not None:
+            self._timer.cancel()
+        for future, _ in self._waiting:
+            if not future.done():
+                future.set_exception(error)
+        self._waiting.clear()

@@ -59,15 +59,15 @@ class Scaling:
 
     def transform(self, X: NDArray[np.generic]) -> NDArray[np.float32]:
         """(n, kept) float32, finite."""
-        values = _finite(np.compress(self.kept, X, axis=1))
-        missing = np.isnan(values)
-        if missing.any():
-            rows, columns = np.nonzero(missing)
-            values[rows, columns] = self.median[columns]
-        np.clip(values, self.low, self.high, out=values)
+        values: NDArray[np.float32] = np.compress(self.kept, X, axis=1).astype(np.float32, copy=False)
+        if X.dtype.kind == "f":
+            np.copyto(values, self.median, where=~np.isfinite(values))
+        np.maximum(values, self.low, out=values)
+        np.minimum(values, self.high, out=values)
         values -= self.mean
         values /= self.scale
-        return np.clip(values, -LIMIT, LIMIT, out=values)
+        np.maximum(values, np.float32(-LIMIT), out=values)
+        return np.minimum(values, np.float32(LIMIT), out=values)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What `of` makes the same from."""

@@ -145,7 +145,8 @@ def _untouched(text: str) -> Standardized | None:
     """Of a SMILES on which no step can act, at less than half the cost; None where one might."""
     from rdkit import Chem
 
-    if any(sign in text for sign in _SALTS_CHARGES_HYDROGENS):
+    rest = _NITRO_GROUP.sub("", text)
+    if any(sign in rest for sign in _SALTS_CHARGES_HYDROGENS):
         return None
     quiet()
     mol = Chem.MolFromSmiles(text)
@@ -160,6 +161,10 @@ def _untouched(text: str) -> Standardized | None:
     return Standardized(smiles=canonical, mol=final, changes=())
 
 
+#: in a SMILES as it is mostly written; what is left of others is found by its charges
+_NITRO_GROUP = re.compile(
+    r"\[N\+\]\(=O\)\[O-\]|\[N\+\]\(\[O-\]\)=O|O=\[N\+\]\(\[O-\]\)|\[O-\]\[N\+\]\(=O\)"
+)
 #: in a SMILES: more than one fragment, a charge, explicit hydrogens, an extension (`|...|`)
 _SALTS_CHARGES_HYDROGENS = (".", "+", "-]", "-1]", "-2]", "[H", "|")
 _COMMON = "".join(f"!#{number};" for number in (5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
@@ -172,10 +177,12 @@ _MAY_ACT = {
     # an N-oxide or sulfoxide takes none
     "reionized": "[D0,$([-,-2,-3,-4;!$([O-][N+]);!$([O-][S+;!$([S+]=O)])])]",
 }
-#: rare elements, charges, and neutral groups that are normalized: nitro, N-oxide, azide, diazo,
-#: sulfoxide
+#: rare elements, charges but for those of a nitro group at a carbon (no step looks for such a
+#: nitrogen, nor for an oxygen that has no other neighbour), and neutral groups that are normalized:
+#: nitro, N-oxide, azide, diazo, sulfoxide
 _ANY_STEP = (
-    f"[$([{_COMMON}*]),!+0,$([#7,#15,#33,#51;X3]=[#8,#16,#34,#52]),$([#7]#[#7]),"
+    f"[$([{_COMMON}*]),$([!+0;!$([N+](=O)([O-])[#6]);!$([O-][N+](=O)[#6])]),"
+    "$([#7,#15,#33,#51;X3;+0]=[#8,#16,#34,#52]),$([#7]#[#7]),"
     "$([#7;X2](=*)=*),$([#16;X3]=[#8])]"
 )
 

@@ -31,12 +31,21 @@ def fingerprints(smiles: Sequence[str], mols: "Sequence[Mol]") -> NDArray[np.uin
 
 def held_fingerprints(feature_set: FeatureSet, matrix: NDArray[Any]) -> NDArray[np.uint8] | None:
     """(n, 2048) from the molecules' features (n, width) when these hold them; None when not."""
+    place = _place(feature_set)
+    if place is None:
+        return None
+    held = matrix[:, place]
+    return held if held.dtype == np.uint8 else (held > 0).astype(np.uint8)
+
+
+@lru_cache(maxsize=64)
+def _place(feature_set: FeatureSet) -> slice | None:
+    """The columns that hold them."""
     column = 0
     wanted = fingerprint_set().featurizers[0].params.model_dump()
     for featurizer in feature_set.featurizers:
         if featurizer.name in _HOLDING and featurizer.params.model_dump() == wanted:
-            held = matrix[:, column : column + featurizer.width]
-            return held if held.dtype == np.uint8 else (held > 0).astype(np.uint8)
+            return slice(column, column + featurizer.width)
         column += featurizer.width
     return None
 

@@ -13,6 +13,7 @@ from uuid import UUID
 import redis
 
 from app.core.errors import Problem, RetortError
+from app.core.redis_line import RedisLine
 from app.features.compute import MoleculeCache
 from app.models.bundle import ModelBundle, Row
 from app.prediction.answer_cache import answer_key, input_key, split, structure_key
@@ -49,27 +50,26 @@ class AnswerStore:
     """Answers in the cache Redis. Its loss costs time only: outages are logged, never raised."""
 
     def __init__(self, client: "redis.Redis[bytes]", *, ttl_seconds: int) -> None:
-        self._client = client
+        self._line = RedisLine(client)
         self._ttl = ttl_seconds
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
         if not keys:
             return []
+        found: list[bytes | None]
         try:
-            found: list[bytes | None] = self._client.mget(keys)
+            (found,) = self._line.ask(("MGET", *keys))
         except redis.RedisError as error:
             logger.warning("the answer cache does not answer: %s", error)
             return [None] * len(keys)
         return found
 
     def put(self, items: Mapping[str, bytes]) -> None:
+        """Nobody waits for it."""
         if not items:
             return
         try:
-            with self._client.pipeline(transaction=False) as pipe:
-                for key, item in items.items():
-                    pipe.set(key, item, ex=self._ttl)
-                pipe.execute()
+            self._line.send(*(("SET", key, item, "EX", self._ttl) for key, item in items.items()))
         except redis.RedisError as error:
             logger.warning("the answer cache does not answer: %s", error)
 

@@ -30,6 +30,7 @@ def confidence(expected: Values, grid: tuple[float, ...]) -> Values:
     """
     if not grid:
         return np.full(len(expected), np.nan)
-    low = np.searchsorted(grid, expected, side="left")
-    high = np.searchsorted(grid, expected, side="right")
+    quantiles = np.asarray(grid)
+    low = quantiles.searchsorted(expected, side="left")
+    high = quantiles.searchsorted(expected, side="right")
     return np.asarray(1 - (low + high) / (2 * len(grid)), dtype=np.float64)

@@ -54,22 +54,22 @@ def error_features(
     """
     labels, errors = known.y[nearest.places], np.abs(known.residuals[nearest.places])
     weights = nearest.similarity + 1e-6
-    hints = np.column_stack(
-        [
-            value,
-            np.full(len(value), np.nan) if std is None else std,
-            nearest.closest,
-            nearest.similarity.mean(axis=1),
-            np.abs(_mean(labels, weights) - value),
-            _spread(labels),
-            _mean(errors, weights),
-        ]
+    hints = (
+        value,
+        np.nan if std is None else std,
+        nearest.closest,
+        nearest.similarity.mean(axis=1),
+        np.abs(_mean(labels, weights) - value),
+        _spread(labels),
+        _mean(errors, weights),
     )
-    width = hints.shape[1]
-    features = np.empty((len(value), width + X.shape[1]), dtype=np.float32)
-    features[:, :width], features[:, width:] = hints, X
-    own = features[:, width:]
-    own[~np.isfinite(own)] = np.nan
+    features = np.empty((len(value), len(hints) + X.shape[1]), dtype=np.float32)
+    for column, hint in enumerate(hints):
+        features[:, column] = hint
+    numbers = features[:, len(hints) :]
+    numbers[:] = X
+    if X.dtype.kind == "f":
+        numbers[~np.isfinite(numbers)] = np.nan
     return features
 
 

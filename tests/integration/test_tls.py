@@ -18,6 +18,7 @@ import pytest
 import redis.exceptions
 
 from app.core.errors import Retryable
+from app.core.redis_line import RedisLine
 from app.core.settings import Settings
 from app.core.tls import checked_url
 from app.db.database import Database
@@ -107,8 +108,12 @@ def test_redis_is_reached_over_tls(tls_redis, ours):
     resources = Resources(settings)
     assert resources.redis.ping()
     assert resources.cache.ping()
+    assert RedisLine(resources.redis).ask(("PING",)) == [b"PONG"]
 
     async def ping():
+        line = async_redis.AsyncLine(settings.redis_url, timeout=5)
+        assert await line.ask("PING") == b"PONG"
+        await line.close()
         client = async_redis.connect(settings.redis_url, timeout=5)
         answer = await client.ping()
         await async_redis.close(client)

@@ -4,6 +4,7 @@ FD is a file that the parent has open too: the process writes there what it has 
 """
 
 import argparse
+import gc
 
 from threadpoolctl import threadpool_limits
 
@@ -26,6 +27,8 @@ def main() -> None:
     server = Server(resources, *(() if descriptor is None else (InHandFile(descriptor).tell,)))
     on_stop(server.stop)
     load_libraries()
+    # what is there now stays: the collector need not walk through it again and again
+    gc.freeze()
     with threadpool_limits(settings.worker_threads):
         server.run()
 

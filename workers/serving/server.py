@@ -11,7 +11,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any
 from uuid import UUID
 
 import orjson
@@ -19,6 +18,7 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Problem
+from app.core.redis_line import RedisLine
 from app.features.matrix import molecule_cache
 from app.jobs.finish import problem_of
 from app.models.bundle import ModelBundle
@@ -63,7 +63,7 @@ class Server:
     def __init__(self, resources: Resources, watch: Watch = lambda _: None) -> None:
         self._resources = resources
         self._watch = watch
-        self._redis = resources.redis
+        self._line = RedisLine(resources.redis)
         self._store = AnswerStore(
             resources.cache, ttl_seconds=resources.settings.answer_cache_ttl_seconds
         )
@@ -87,7 +87,7 @@ class Server:
                 time.sleep(_PAUSE_SECONDS)
 
     def _run(self) -> None:
-        with self._redis.pubsub(ignore_subscribe_messages=True) as warm:
+        with self._resources.redis.pubsub(ignore_subscribe_messages=True) as warm:
             warm.subscribe(WARM_CHANNEL)
             self._warm_at_start()
             self._tell()  # ready
@@ -128,12 +128,13 @@ class Server:
         self._watch(InHand(working=working, held=held))
 
     def _take(self, timeout: float) -> list[Question]:
-        """What has gathered while others were answered; else the next that comes, alone."""
-        raws: Any = self._redis.lpop(QUESTIONS, MAX_BATCH)
-        if not raws:
-            # long ones are answered one by one: the next may be a short one of somebody else
-            first = self._redis.blpop([QUESTIONS, LONG_QUESTIONS], timeout=timeout)
-            raws = [] if first is None else [first[1]]
+        """What has gathered while others were answered, or the next that comes. Of long questions
+        one: the next to be answered may be a short one of somebody else.
+        """
+        first, more = self._line.ask(
+            ("BLPOP", QUESTIONS, LONG_QUESTIONS, timeout), ("LPOP", QUESTIONS, MAX_BATCH - 1)
+        )
+        raws = [*(() if first is None else (first[1],)), *(more or ())]
         now = time.time()
         return [question for question in map(Question.decode, raws) if question.until > now]
 
@@ -202,11 +203,8 @@ class Server:
                 )
             )
         try:
-            with self._redis.pipeline(transaction=False) as pipe:
-                for name, told in by_gateway.items():
-                    pipe.rpush(name, encode_answers(told))
-                    pipe.expire(name, REPLY_TTL)
-                pipe.execute()
+            for name, told in by_gateway.items():
+                self._line.send(("RPUSH", name, encode_answers(told)), ("EXPIRE", name, REPLY_TTL))
         finally:
             self._tell()
 

@@ -239,7 +239,7 @@ def test_what_was_answered_or_cannot_be_is_no_longer_in_hand(resources, model, m
         def away(*_, **__):
             raise redis.ConnectionError
 
-        monkeypatch.setattr(server._redis, "pipeline", away)
+        monkeypatch.setattr(server._line, "send", away)
     deadline = time.monotonic() + 60
     try:
         while server._held or not told:
@@ -284,6 +284,27 @@ def test_nobody_answers_in_time(api, model):
     refused = post(api, "CCO", status=503, headers={"Prefer": "wait=1"})
     assert refused["code"] == "no_worker_answered"
     assert time.monotonic() - started < 5
+
+
+def test_what_came_together_is_answered_together(resources, model):
+    """By an idle process too; a long question alone, even when another one waits behind it."""
+    told = []
+    server = Server(resources, told.append)
+    few, many = [{"smiles": "CCO"}], [{"smiles": "CCO"}] * 9
+    for id_, inputs in (("a", few), ("b", few), ("c", few), ("d", many), ("e", many)):
+        question = Question(
+            id=id_,
+            reply_to="serving:answers:test",
+            until=time.time() + 120,
+            model_id=UUID(model["model_id"]),
+            inputs=inputs,
+        )
+        resources.redis.rpush(question.list_name, question.encode())
+    model_cache(resources).get(question.model_id)
+    for _ in range(3):
+        server.step(0.1)
+    batches = [[question.id for question in one.working] for one in told if one.working]
+    assert batches == [["a", "b", "c"], ["d"], ["e"]]
 
 
 def test_a_question_that_nobody_waits_for_is_dropped(api, resources, model):

@@ -66,6 +66,22 @@ def test_the_rule_for_trees_by_hand():
     np.testing.assert_array_equal(cleaning.transform(new), np.float32(expected))
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_scaled_numbers_are_those_of_the_rule_for_any_type(dtype):
+    rng = np.random.default_rng(5)
+    X = rng.integers(0, 50, (300, 6)).astype(dtype)
+    X[:, 2], X[7, 3] = 1, 200
+    scaling = Scaling.fit(X)
+    new = rng.integers(0, 90, (40, 6)).astype(dtype)
+    if new.dtype.kind == "f":
+        new[0], new[1], new[2] = np.nan, np.inf, -np.inf
+    values = new.astype(np.float32)
+    values = np.where(np.isfinite(values)[:, scaling.kept], values[:, scaling.kept], scaling.median)
+    values = np.clip(values, scaling.low, scaling.high)
+    expected = np.clip((values - scaling.mean) / scaling.scale, -10, 10).astype(np.float32)
+    np.testing.assert_array_equal(scaling.transform(new), expected, strict=True)
+
+
 def test_what_needs_nothing_is_not_copied():
     bits = np.zeros((4, 3), dtype=np.uint8)
     assert Cleaning.fit(bits) is None

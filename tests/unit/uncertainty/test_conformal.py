@@ -98,3 +98,19 @@ def test_hints_of_an_error_by_hand():
     assert found[0, :7] == pytest.approx([2.0, 0.3, 0.75, 0.5, 0.5, 1.0, 0.5], abs=1e-5)
     assert found[0, 7] == 7.0
     assert np.isnan(found[0, 8])
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int64, np.float32, np.float64])
+def test_numbers_beside_the_hints_are_the_models_own(dtype):
+    rng = np.random.default_rng(4)
+    X = rng.integers(0, 4, (6, 5)).astype(dtype)
+    if X.dtype.kind == "f":
+        X[0, 0], X[1, 1], X[2, 2] = np.nan, np.inf, -np.inf
+    places = rng.integers(0, 9, (6, 3))
+    nearest = Nearest(places=places, similarity=rng.random((6, 3)))
+    known = References(y=rng.normal(size=9), residuals=rng.normal(size=9))
+    found = error_features(X, rng.normal(size=6), None, nearest, known)
+    numbers = X.astype(np.float32)
+    expected = np.where(np.isfinite(numbers), numbers, np.nan)
+    np.testing.assert_array_equal(found[:, 7:], expected, strict=True)
+    assert np.isnan(found[:, 1]).all()
