@@ -59,7 +59,9 @@ class Scaling:
 
     def transform(self, X: NDArray[np.generic]) -> NDArray[np.float32]:
         """(n, kept) float32, finite."""
-        values: NDArray[np.float32] = np.compress(self.kept, X, axis=1).astype(np.float32, copy=False)
+        values: NDArray[np.float32] = np.compress(self.kept, X, axis=1).astype(
+            np.float32, copy=False
+        )
         if X.dtype.kind == "f":
             np.copyto(values, self.median, where=~np.isfinite(values))
         np.maximum(values, self.low, out=values)

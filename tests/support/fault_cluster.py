@@ -45,6 +45,7 @@ LIMITS = {
     "RETORT_ROW_SECONDS": "0.05",
     "RETORT_MAX_CHILD_MEMORY_BYTES": str(1536 << 20),
     "RETORT_INTERACTIVE_TIMEOUT_SECONDS": "5",
+    "RETORT_SERVING_PROCESSES": "1",
 }
 WORKERS = ("cpu", "gpu", "predict", "interactive")
 

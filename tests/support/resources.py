@@ -32,6 +32,8 @@ def retort_environment(
         "RETORT_S3_BUCKET": "",
         # on a busy machine a worker may take its time; tests of impatience set their own
         "RETORT_INTERACTIVE_TIMEOUT_SECONDS": "120",
+        # each takes seconds to start; tests of several say so
+        "RETORT_SERVING_PROCESSES": "1",
     }
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -41,7 +41,11 @@ _MAX_DEATHS = 4
 
 
 def process_count(settings: Settings) -> int:
-    return settings.serving_processes or max(1, available_cores() // 2)
+    """As configured, else half of the cores, but two where there are two: while one answers, the
+    other takes what has gathered.
+    """
+    cores = available_cores()
+    return settings.serving_processes or min(cores, max(2, cores // 2))
 
 
 class ServingStep(bootsteps.StartStopStep):

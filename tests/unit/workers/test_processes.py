@@ -4,8 +4,10 @@ import importlib
 
 import pytest
 
+from app.core.settings import Settings
 from workers.processes import Shape, children_for, processes, thread_limits, workers
 from workers.queues import NAMES
+from workers.serving.supervision import process_count
 
 
 def test_every_queue_has_exactly_one_worker():
@@ -33,3 +35,13 @@ def test_openmp_is_limited_before_anything_is_imported():
 def test_only_the_gpu_worker_spawns_its_children():
     marked = [spec.name for spec in workers(Shape()) if "RETORT_GPU_WORKER" in spec.environment]
     assert marked == ["gpu"]
+
+
+@pytest.mark.parametrize(
+    ("cores", "configured", "count"), [(1, 0, 1), (2, 0, 2), (3, 0, 2), (8, 0, 4), (8, 1, 1)]
+)
+def test_serving_processes_leave_half_of_many_cores_to_others(
+    cores, configured, count, monkeypatch
+):
+    monkeypatch.setattr("workers.serving.supervision.available_cores", lambda: cores)
+    assert process_count(Settings(serving_processes=configured)) == count
