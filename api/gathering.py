@@ -13,6 +13,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from app.core.futures import settle
+
 logger = logging.getLogger(__name__)
 
 AskedT = TypeVar("AskedT")
@@ -108,9 +110,4 @@ def _tell_within(
 
 def _tell(told: "Sequence[tuple[asyncio.Future[AnswerT], AnswerT | Exception]]") -> None:
     for future, answer in told:
-        if future.done():  # the client went away
-            continue
-        if isinstance(answer, Exception):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
+        settle(future, answer)

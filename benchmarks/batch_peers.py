@@ -49,9 +49,6 @@ OURS: dict[str, dict[str, Any]] = {
 }
 
 
-_ADMET_PREDICT = "from admet_ai.admet_predict import admet_predict_command_line as p; p()"
-
-
 @dataclass(kw_only=True)
 class Found:
     """Seconds of each round."""
@@ -122,7 +119,8 @@ def chemprop(model: Path, folder: Path, molecules: Path) -> float:
 
 
 def admet_ai(folder: Path, molecules: Path) -> float:
-    command = [python_of("admet_ai"), "-c", _ADMET_PREDICT]
+    program = "from admet_ai.admet_predict import admet_predict_command_line as main; main()"
+    command = [python_of("admet_ai"), "-c", program]
     return run([*command, "--data_path", molecules, "--save_path", folder / "admet_ai.csv"], folder)
 
 
@@ -159,7 +157,7 @@ def measure(
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--molecules", type=int, default=41_913)
+    parser.add_argument("--molecules", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=1)
     parser.add_argument("--epochs", type=int, default=5, help="of chemprop's training; 3 or more")
     parser.add_argument("--ours", nargs="+", choices=sorted(OURS), default=["maplight", "morgan"])

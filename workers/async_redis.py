@@ -10,6 +10,8 @@ from redis.exceptions import ConnectionError as LostConnection
 from redis.exceptions import InvalidResponse, RedisError, ResponseError
 from redis.exceptions import TimeoutError as NoAnswer
 
+from app.core.futures import settle
+
 
 def connect(url: str, *, timeout: float) -> "Redis[bytes]":
     """A pool of its own. `timeout`: of each answer, in seconds."""
@@ -99,12 +101,7 @@ class _Answers(asyncio.Protocol):
 
     def _tell(self, answer: Any) -> None:
         future, _ = self._waiting.popleft()
-        if future.done():  # nobody waits any more
-            return
-        if isinstance(answer, ResponseError):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
+        settle(future, answer)
 
     def _look(self) -> None:
         """Whether the first has waited too long."""
@@ -125,6 +122,5 @@ class _Answers(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
         for future, _ in self._waiting:
-            if not future.done():
-                future.set_exception(error)
+            settle(future, error)
         self._waiting.clear()

@@ -16,7 +16,6 @@ _VARIABLE = "RETORT_BUSY_FOLDER"
 def prepare(boot_id: str) -> Path:
     """Called in the parent before it starts children."""
     path = Path(tempfile.gettempdir()) / f"retort-busy-{boot_id}"
-    path.mkdir(mode=0o700)
     os.environ[_VARIABLE] = str(path)
     return path
 
@@ -30,6 +29,7 @@ def end() -> None:
 def begin_task(**_: object) -> None:
     """In a child (Celery's signal `task_prerun`)."""
     if path := _own():
+        path.parent.mkdir(mode=0o700, exist_ok=True)  # the first task, or the system tidied up
         path.touch()
 
 
@@ -42,7 +42,10 @@ def end_task(**_: object) -> None:
 def pids() -> set[int]:
     """Those that have a task, and those that were killed while they had one."""
     folder = os.environ.get(_VARIABLE)
-    return {int(path.name) for path in Path(folder).iterdir()} if folder else set()
+    try:
+        return {int(path.name) for path in Path(folder).iterdir()} if folder else set()
+    except FileNotFoundError:
+        return set()
 
 
 def _own() -> Path | None:

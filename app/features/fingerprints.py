@@ -29,11 +29,13 @@ def fingerprints(smiles: Sequence[str], mols: "Sequence[Mol]") -> NDArray[np.uin
     return featurize_smiles(fingerprint_set(), smiles, None, mols).matrix
 
 
-def held_fingerprints(feature_set: FeatureSet, matrix: NDArray[Any]) -> NDArray[np.uint8] | None:
-    """(n, 2048) from the molecules' features (n, width) when these hold them; None when not."""
+def fingerprints_beside(
+    feature_set: FeatureSet, matrix: NDArray[Any], smiles: Sequence[str], mols: "Sequence[Mol]"
+) -> NDArray[np.uint8]:
+    """As `fingerprints`, out of the molecules' features (n, width) where these hold them."""
     place = _place(feature_set)
     if place is None:
-        return None
+        return fingerprints(smiles, mols)
     held = matrix[:, place]
     return held if held.dtype == np.uint8 else (held > 0).astype(np.uint8)
 

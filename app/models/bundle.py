@@ -25,7 +25,7 @@ from app.core.hashing import sha256_of_file
 from app.core.requests import PluginSpec
 from app.features.cells import Value, cell_arrays
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.features.fingerprints import fingerprints, held_fingerprints
+from app.features.fingerprints import fingerprints_beside
 from app.features.fitted import FittedFeatures
 from app.featurizers.base import Cells, featurizers
 from app.storage import Storage, keys
@@ -250,10 +250,13 @@ class ModelBundle:
             reasons[good[place]] = why
         kept = [place for place in range(len(good)) if place not in features.errors]
         matrix = features.matrix if len(kept) == len(good) else features.matrix[kept]
-        bits = held_fingerprints(self.features.feature_set, matrix)
-        if bits is None:
-            mols = [structures[good[place]] for place in kept]
-            bits = fingerprints([mol.smiles for mol in mols], [mol.mol for mol in mols])
+        left = [structures[good[place]] for place in kept]
+        bits = fingerprints_beside(
+            self.features.feature_set,
+            matrix,
+            [one.smiles for one in left],
+            [one.mol for one in left],
+        )
         return self._predicted(
             matrix,
             bits,

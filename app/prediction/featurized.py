@@ -14,7 +14,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.features.fingerprints import WIDTH, fingerprints, held_fingerprints
+from app.features.fingerprints import WIDTH, fingerprints_beside
 from app.featurizers.base import Featurizer
 from app.models.bundle import BundlePredictions, ModelBundle
 
@@ -56,9 +56,7 @@ class Featurized:
         smiles, mols = [one.smiles for one in molecules], [one.mol for one in molecules]
         features = featurize_smiles(feature_set, smiles, cache, mols)
         matrix = features.matrix
-        bits = held_fingerprints(feature_set, matrix)
-        if bits is None:
-            bits = fingerprints(smiles, mols)
+        bits = fingerprints_beside(feature_set, matrix, smiles, mols)
         if features.errors:
             for place, why in features.errors.items():
                 reasons[good[place]] = why

@@ -71,12 +71,13 @@ class Neighbourhood:
     ) -> HeldOut:
         """`rows` by a model that learned from others."""
         X, seen = self.material.matrix(features, rows), self.material.matrix(features, learned)
+        of_classes = self.material.labels.task.is_classification
         return HeldOut(
             rows=rows,
             fold=np.zeros(len(rows), dtype=np.int64),
             predictions=fitted.predict(X),
             nearest=self.nearest((seen, learned), (X, rows)),
-            beyond=Leverage.fit(seen).beyond(X),
+            beyond=np.full(len(rows), np.nan) if of_classes else Leverage.fit(seen).beyond(X),
         )
 
 

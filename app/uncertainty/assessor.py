@@ -44,7 +44,8 @@ class HeldOut:
     predictions: Predictions
     #: among the rows that this model had seen; places are rows of the data set
     nearest: Nearest
-    #: (m,) how far it is beyond the rows that this model had seen (`Leverage.beyond`)
+    #: (m,) how far it is beyond the rows that this model had seen (`Leverage.beyond`); NaN of
+    #: classes, of which nothing is learned from it
     beyond: Values
 
 

@@ -49,16 +49,14 @@ def best(similarity: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], ND
     return order, similarity[order]
 
 
-def best_of_each(
-    similarity: NDArray[np.float64], k: int
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """As `best` of each row of (q, n): places and values (q, k), k at most n."""
+def best_of_each(similarity: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
+    """(q, k) places that `best` finds in each row of (q, n), k at most n."""
     q, n = similarity.shape
     cut = np.partition(similarity, n - k, axis=1)[:, n - k, None]
     rows, places = np.nonzero(similarity >= cut)
-    values = similarity[rows, places]
     # stable: of equals the first
-    order = np.lexsort((-values, rows))
+    order = np.lexsort((-similarity[rows, places], rows))
     first = np.searchsorted(rows, np.arange(q))
     chosen = order[(first[:, None] + np.arange(k)).ravel()]
-    return places[chosen].reshape(q, k), values[chosen].reshape(q, k)
+    found: NDArray[np.int64] = places[chosen].reshape(q, k)
+    return found

@@ -77,7 +77,7 @@ class TanimotoIndex:
         union = (self._counts + on[:, None]).astype(np.float32) - shared
         empty = union == 0
         union[empty] = shared[empty] = 1
-        places, _ = best_of_each(shared / union, k)
+        places = best_of_each(shared / union, k)
         rows = np.arange(len(bits))[:, None]
         similarity = shared[rows, places].astype(np.float64) / union[rows, places]
         return Nearest(places=places, similarity=similarity)

@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from redis.exceptions import RedisError
 
 from app.core.errors import Overloaded, Unavailable
+from app.core.futures import settle
 from workers.async_redis import AsyncLine
 from workers.interactive import AnsweredError
 from workers.serving.protocol import Answer, Question, decode_answers
@@ -116,9 +117,8 @@ class ServingClient:
     def _hear(self, answers: Sequence[Answer]) -> None:
         self._pace.observe(answers)
         for answer in answers:
-            future = self._waiting.get(answer.id)
-            if future is not None and not future.done():
-                future.set_result(answer)
+            if future := self._waiting.get(answer.id):
+                settle(future, answer)
 
 
 class _Pace:

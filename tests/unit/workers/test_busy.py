@@ -1,5 +1,7 @@
 """A worker's parent knows which children have a task without being told by Celery."""
 
+import os
+import shutil
 import subprocess
 import sys
 
@@ -33,10 +35,21 @@ def test_a_child_is_busy_while_its_task_runs(folder):
 
 
 def test_one_that_was_killed_is_no_living_child_and_leaves_nothing_behind_in_the_end(folder):
+    folder.mkdir()
     (folder / "123").touch()
     assert busy.pids() == {123}
     busy.end()
     assert not folder.exists()
+
+
+def test_a_folder_that_the_system_tidied_up_is_made_again(folder):
+    assert busy.pids() == set()
+    for _ in range(2):
+        busy.begin_task()
+        assert busy.pids() == {os.getpid()}
+        shutil.rmtree(folder)
+        assert busy.pids() == set()
+        busy.end_task()
 
 
 def test_a_task_outside_of_a_worker_tells_nobody(monkeypatch):
