@@ -5,6 +5,7 @@ each incident stands in `tests/support/scene.py`; each line of the table at the 
 """
 
 import os
+import re
 import signal
 import threading
 import time
@@ -128,16 +129,22 @@ def test_torch_training_goes_on_where_it_stopped(scene):
 def test_zombie(scene, bounds):
     """SIGSTOP of workers past their lease, then SIGCONT"""
     cluster = scene.cluster
-    for name in ("cpu", "gpu", "predict"):
-        if f"{name}-heir" not in cluster.children:
-            cluster.launch_twin(name, f"{name}-heir")
-    cluster.wait_ready("cpu-heir", "gpu-heir", "predict-heir")
+    stopped = ("cpu", "gpu", "predict")
+    heirs = tuple(f"{name}-heir" for name in stopped)
+    jobs = scene.work(seconds=6.0)
+    training = jobs[KINDS.index("train gpu")]["id"]
+    wait_for(
+        lambda: get_job(cluster.database, DEFAULT_PROJECT_ID, training).claim_token,
+        "the gpu worker trains",
+    )
+    scene.wait_in_flight()
+    scene.inject(lambda: cluster.signal_family(signal.SIGSTOP, *stopped))
     try:
-        jobs = scene.work(seconds=6.0)
-        scene.wait_in_flight()
-        stopped = ("cpu", "gpu", "predict")
-        scene.inject(lambda: cluster.signal_family(signal.SIGSTOP, *stopped))
         try:
+            # only now: had they been there before, the zombies might have had nothing
+            for name, heir in zip(stopped, heirs, strict=True):
+                cluster.launch_twin(name, heir)
+            cluster.wait_ready(*heirs)
             with scene.told():
                 wait_for(
                     lambda: all(
@@ -150,19 +157,18 @@ def test_zombie(scene, bounds):
         finally:
             cluster.signal_family(signal.SIGCONT, *stopped)
         results = [get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"]) for job in jobs]
-        # the zombies wake up, finish what they think is theirs, and are refused
-        wait_for(
-            # at its next step, or when it wants to write its end
-            lambda: "LeaseLost" in cluster.log("cpu") + cluster.log("gpu"),
-            "a zombie was refused",
-        )
+        # the zombies wake up, go on with what they think is theirs, and are refused: at their next
+        # step, or when they write their end
+        refused = re.compile(rf"{training}.*LeaseLost")
+        wait_for(lambda: refused.search(cluster.log("gpu")), "the zombie that trains is refused")
         time.sleep(7.0)
         scene.settle()
         again = [get_job(cluster.database, DEFAULT_PROJECT_ID, job["id"]) for job in jobs]
         assert again == results, "a zombie changed what had ended"
     finally:
-        for name in ("cpu", "gpu", "predict"):
-            cluster.children.pop(f"{name}-heir").kill()
+        for heir in heirs:
+            if heir in cluster.children:
+                cluster.children.pop(heir).kill()
     assert scene.account.worst_taken_back < bounds["killed"]
 
 
