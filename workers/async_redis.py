@@ -33,8 +33,10 @@ class AsyncLine:
         """`timeout`: of each answer, in seconds."""
         self._connection: Any = connect(url, timeout=timeout).connection_pool.make_connection()
         self._timeout = timeout
-        self._opening = asyncio.Lock()
+        #: for all who wait for a connection
+        self._opening: asyncio.Task[_Answers] | None = None
         self._answers: _Answers | None = None
+        self._closed = False
 
     async def ask(self, *command: str | bytes | float) -> Any:
         """The answer. A command is sent once more where the connection was lost, so it may be done
@@ -43,27 +45,41 @@ class AsyncLine:
         try:
             return await self._ask(command)
         except LostConnection:  # Redis was restarted, or had closed what was idle
+            if self._closed:
+                raise
             return await self._ask(command)
 
     async def close(self) -> None:
+        """Who waits, or asks from now on, gets LostConnection."""
+        self._closed = True
         await self._connection.disconnect(nowait=True)
 
     async def _ask(self, command: tuple[str | bytes | float, ...]) -> Any:
         answers = self._answers
         if answers is None or answers.lost:
-            answers = await self._open()
+            if self._opening is None:
+                self._opening = asyncio.create_task(self._open())
+                self._opening.add_done_callback(self._opened)
+            answers = await asyncio.shield(self._opening)
         return await answers.of(command)
 
     async def _open(self) -> "_Answers":
-        async with self._opening:
-            if self._answers is None or self._answers.lost:
-                await self._connection.disconnect(nowait=True)
-                await self._connection.connect_check_health(retry_socket_connect=False)
-                # redis-py has read what it asked for, and gives no other way to its connection
-                transport = self._connection._writer.transport  # noqa: SLF001
-                self._answers = _Answers(transport, self._timeout)
-                transport.set_protocol(self._answers)
-            return self._answers
+        await self._connection.disconnect(nowait=True)
+        if not self._closed:
+            await self._connection.connect_check_health(retry_socket_connect=False)
+        if self._closed:  # before, or meanwhile
+            await self._connection.disconnect(nowait=True)
+            raise LostConnection("this line was closed")
+        # redis-py has read what it asked for, and gives no other way to its connection
+        transport = self._connection._writer.transport  # noqa: SLF001
+        self._answers = _Answers(transport, self._timeout)
+        transport.set_protocol(self._answers)
+        return self._answers
+
+    def _opened(self, opening: "asyncio.Task[_Answers]") -> None:
+        self._opening = None
+        if not opening.cancelled():
+            opening.exception()  # told to those who wait; there may be none any more
 
 
 class _Answers(asyncio.Protocol):

@@ -1,11 +1,13 @@
 """What a Celery worker's parent does beside consuming: it keeps its children, and drains."""
 
 import os
+import time
 from typing import Any
 from uuid import uuid4
 
 from celery import bootsteps
 from celery.signals import worker_shutdown, worker_shutting_down
+from celery.worker.state import active_requests
 
 from app.resources import get_resources
 from workers import busy, draining
@@ -29,7 +31,7 @@ class LeaseKeeper(bootsteps.StartStopStep):
             name,
             queues=lambda: [str(queue) for queue in worker.app.amqp.queues.consume_from],
             pids=lambda: _child_pids(worker),
-            busy_pids=busy.pids,
+            busy_pids=busy_pids,
         )
         worker_shutdown.connect(self._withdraw)
 
@@ -59,6 +61,18 @@ def _child_pids(worker: Any) -> list[int]:
     pool = getattr(worker.pool, "_pool", None)
     processes = getattr(pool, "_pool", None) or []
     return [process.pid for process in processes if process.is_alive()]
+
+
+def busy_pids() -> set[int]:
+    """Children that have a task, as they say themselves or as Celery's consumer knows. A child that
+    works is never to count as idle: its file may be lost with a folder that was tidied away, and
+    the consumer hears of nothing while the broker is away.
+    """
+    while True:
+        try:
+            return busy.pids() | {request.worker_pid for request in active_requests}
+        except RuntimeError:  # another thread changed the set while we looked
+            time.sleep(0.001)
 
 
 @worker_shutting_down.connect

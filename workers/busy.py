@@ -1,7 +1,7 @@
 """Which children of a worker have a task, told by themselves.
 
-Celery's parent learns of it while it has a broker: what a child takes up while that is away counts
-as idle until the connection is back. A file for each busy child in a folder, whose path travels in
+Celery's parent learns of it while it has a broker: of what a child takes up while that is away, it
+hears when the connection is back. A file for each busy child in a folder, whose path travels in
 the environment, reaches forked and spawned children alike.
 """
 

@@ -17,6 +17,9 @@ logger = logging.getLogger(__name__)
 
 Command = tuple[str | bytes | float, ...]
 
+#: commands whose answers nobody has read: more are not sent before those are
+_MOST_UNREAD = 256
+
 
 class RedisLine:
     """What was not answered when the connection was lost is sent once more over another, so a
@@ -30,7 +33,11 @@ class RedisLine:
         self._unread: list[Command] = []
 
     def send(self, *commands: Command) -> None:
-        """Wait for no answer; what is refused is logged when somebody asks."""
+        """Wait for no answer; what is refused is logged when the answers are read: when somebody
+        asks, or before they are too many.
+        """
+        if len(self._unread) + len(commands) > _MOST_UNREAD:
+            self.ask()
         self._unsent += commands
         self._twice(self._write)
 
@@ -40,11 +47,11 @@ class RedisLine:
         self._unsent += commands
         self._twice(lambda: self._exchange(answers))
         own = len(answers) - len(commands)
-        for place, answer in enumerate(answers):
+        if refused := [answer for answer in answers[:own] if isinstance(answer, ResponseError)]:
+            logger.warning("Redis refused %d of what was sent: %s", len(refused), refused[0])
+        for answer in answers[own:]:
             if isinstance(answer, ResponseError):
-                if place >= own:
-                    raise answer
-                logger.warning("Redis refused what was sent: %s", answer)
+                raise answer
         return answers[own:]
 
     def _write(self) -> None:

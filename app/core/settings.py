@@ -267,7 +267,8 @@ class Settings(BaseSettings):
     interactive_timeout_seconds: float = Field(default=20.0, gt=0)
     #: inputs of `POST /predictions` that one gateway keeps waiting; more are answered with 503
     max_waiting_inputs: int = Field(default=2_000, ge=1)
-    #: processes that answer `POST /predictions`; 0: half of the cores, two of two
+    #: processes that answer `POST /predictions`; 0: half of the cores, two at least where there are
+    #: two
     serving_processes: int = Field(default=0, ge=0, le=256)
     #: one input (or small micro-batch) that takes longer hangs: its process is killed (seconds)
     serving_hang_seconds: float = Field(default=10.0, gt=0)

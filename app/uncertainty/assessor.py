@@ -189,14 +189,16 @@ class Assessor:
         """(n, t) of numbers; nothing (n, 0) of classes."""
         if self.task.is_classification:
             return np.empty((len(X), 0))
+        by_distance = [self.calibration.targets[target].by_distance for target in self.task.targets]
+        distance = self.leverage.beyond(X) if any(by_distance) else np.empty(len(X))
         return np.column_stack(
             [
-                self.leverage.beyond(X)
-                if self.calibration.targets[target].by_distance
+                distance
+                if far
                 else self.errors[n].predict(
                     _features(X, found, n, nearest, self.references.target(n))
                 )
-                for n, target in enumerate(self.task.targets)
+                for n, far in enumerate(by_distance)
             ]
         )
 

@@ -69,7 +69,7 @@ class Leverage:
         """
         values = self.scaling.transform(X)
         off = values - (values @ self.directions) @ self.directions.T
-        distance = np.sqrt(np.square(off, dtype=np.float64).mean(axis=1))
+        distance = np.sqrt(np.einsum("ij,ij->i", off, off, dtype=np.float64) / off.shape[1])
         return np.asarray(np.maximum(distance, _NEAR), dtype=np.float64)
 
     def save(self, folder: Path) -> None:

@@ -41,8 +41,8 @@ _MAX_DEATHS = 4
 
 
 def process_count(settings: Settings) -> int:
-    """As configured, else half of the cores, but two where there are two: while one answers, the
-    other takes what has gathered.
+    """As configured, else half of the cores, but two at least where there are two: while one
+    answers, the other takes what has gathered.
     """
     cores = available_cores()
     return settings.serving_processes or min(cores, max(2, cores // 2))

@@ -37,6 +37,16 @@ def test_what_is_refused_shifts_no_answers(resources, caplog):
     assert line.ask(("GET", "text")) == [b"x"]
 
 
+def test_answers_are_read_before_they_are_many_even_if_nobody_asks(resources, caplog):
+    line = RedisLine(resources.redis)
+    resources.redis.set("text", b"x")
+    for _ in range(1000):
+        line.send(("RPUSH", "text", b"a"))
+    assert len(caplog.records) == 3
+    assert "refused 256 of what was sent: WRONGTYPE" in caplog.text
+    assert line.ask(("GET", "text")) == [b"x"]
+
+
 def test_a_lost_connection_is_made_again_and_nothing_lost_with_it(resources):
     line = RedisLine(resources.redis)
     assert line.ask(("GET", "a")) == [None]
@@ -110,6 +120,41 @@ def test_a_lost_connection_is_made_again_for_all(running, redis_url, resources):
         return found
 
     assert sorted(value for _, value in running(ask())) == [b"a", b"b", b"c"]
+
+
+def test_what_hangs_is_tried_once_for_all_who_wait(running):
+    connections = []
+
+    async def silent(reader, writer):
+        connections.append(writer)
+        await reader.read()
+        writer.close()
+
+    async def ask():
+        server = await asyncio.start_server(silent, "127.0.0.1", 0)
+        port = server.sockets[0].getsockname()[1]
+        line = AsyncLine(f"redis://127.0.0.1:{port}", timeout=0.2)
+        waiting = (line.ask("GET", str(n)) for n in range(20))
+        found = await asyncio.gather(*waiting, return_exceptions=True)
+        await line.close()
+        server.close()
+        return found
+
+    assert [type(error) for error in running(ask())] == [redis.TimeoutError] * 20
+    assert len(connections) == 1
+
+
+def test_what_was_closed_stays_closed(running, redis_url, resources):
+    async def ask():
+        line = AsyncLine(redis_url, timeout=5)
+        waits = asyncio.create_task(line.ask("BLPOP", "empty", 5))
+        await asyncio.sleep(0.1)
+        await line.close()
+        return await asyncio.gather(waits, line.ask("PING"), return_exceptions=True)
+
+    opened = resources.redis.info("stats")["total_connections_received"]
+    assert [type(error) for error in running(ask())] == [redis.ConnectionError] * 2
+    assert resources.redis.info("stats")["total_connections_received"] == opened + 1
 
 
 def test_a_server_that_is_silent_is_not_waited_for(running):

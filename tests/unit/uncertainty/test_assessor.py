@@ -9,8 +9,11 @@ from app.uncertainty.domain import Leverage
 from app.uncertainty.nearest import Nearest
 from app.uncertainty.references import ReferenceRows
 
-_TASK = LearningTask(type="regression", targets=("y",))
 _N = 300
+
+
+def _task(targets):
+    return LearningTask(type="regression", targets=("y", "z")[:targets])
 
 
 def _rows(seed):
@@ -20,14 +23,14 @@ def _rows(seed):
     return plane + rng.uniform(0, 2, size=(_N, 1)) * rng.normal(size=(_N, 30))
 
 
-def _fitted(X, sizes):
-    """Learned from errors of these sizes (n,): a model that always says 0."""
-    y = np.random.default_rng(1).normal(0, sizes)[:, None]
+def _fitted(X, *sizes):
+    """Learned from errors of these sizes (n,), one for each target: a model that always says 0."""
+    y = np.random.default_rng(1).normal(0, np.column_stack(sizes))
     rows = np.arange(_N)
     held = HeldOut(
         rows=rows,
         fold=rows % 5,
-        predictions=Predictions(values=np.zeros((_N, 1))),
+        predictions=Predictions(values=np.zeros(y.shape)),
         nearest=Nearest(
             places=(rows[:, None] + np.arange(1, NEIGHBOURS + 1)) % _N,
             similarity=np.full((_N, NEIGHBOURS), 0.5),
@@ -35,11 +38,11 @@ def _fitted(X, sizes):
         beyond=Leverage.fit(X).beyond(X),
     )
     references = ReferenceRows(numbers=rows + 1, smiles=(), y=y, residuals=y, keys=X)
-    return Assessor.fit(_TASK, y, held, X, references, X, method="cross_conformal")
+    return Assessor.fit(_task(len(sizes)), y, held, X, references, X, method="cross_conformal")
 
 
 def _assessed(assessor, X):
-    return assessor.assess(X, X, Predictions(values=np.zeros((len(X), 1))))
+    return assessor.assess(X, X, Predictions(values=np.zeros((len(X), len(assessor.errors)))))
 
 
 @pytest.mark.req("goal-52")
@@ -53,7 +56,7 @@ def test_errors_that_grow_with_the_distance_are_expected_by_it(tmp_path):
     )
     assessor.save(tmp_path)
     new = _rows(2)
-    found = _assessed(Assessor.load(tmp_path, _TASK), new)
+    found = _assessed(Assessor.load(tmp_path, _task(1)), new)
     distance = assessor.leverage.beyond(new)
     assert found.upper[:, 0] / distance == pytest.approx(
         assessor.calibration.targets["y"].factor, rel=1e-5
@@ -69,6 +72,16 @@ def test_errors_that_grow_with_a_column_are_learned():
     found = _assessed(assessor, X)
     low, high = X[:, 3] < np.quantile(X[:, 3], 0.2), X[:, 3] > np.quantile(X[:, 3], 0.8)
     assert found.upper[high].mean() > 2 * found.upper[low].mean()
+
+
+def test_each_target_has_its_own():
+    X = _rows(0)
+    distance = Leverage.fit(X).beyond(X)
+    both, _ = _fitted(X, np.exp(X[:, 3]), distance**3)
+    assert [t.by_distance for t in both.calibration.targets.values()] == [False, True]
+    found = _assessed(both, X)
+    assert found.upper[:, 1] / distance == pytest.approx(both.calibration.targets["z"].factor)
+    assert not np.allclose(found.upper[:, 0] / distance, both.calibration.targets["y"].factor)
 
 
 def test_a_calibration_of_an_earlier_version_is_of_learned_errors():

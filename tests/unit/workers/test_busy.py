@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
-from workers import busy
+from workers import bootsteps, busy
 
 
 @pytest.fixture
@@ -50,6 +51,15 @@ def test_a_folder_that_the_system_tidied_up_is_made_again(folder):
         shutil.rmtree(folder)
         assert busy.pids() == set()
         busy.end_task()
+
+
+def test_what_celery_knows_counts_too(folder, monkeypatch):
+    """As where the folder was tidied up while a task ran."""
+    monkeypatch.setattr(bootsteps, "active_requests", [SimpleNamespace(worker_pid=5)])
+    assert bootsteps.busy_pids() == {5}
+    folder.mkdir()
+    (folder / "6").touch()
+    assert bootsteps.busy_pids() == {5, 6}
 
 
 def test_a_task_outside_of_a_worker_tells_nobody(monkeypatch):
