@@ -31,6 +31,8 @@ _RATE = 200
 #: of the processor time of all of them: who uses less has nothing to do with it
 _WORKING = 0.08
 _SETTLED_SECONDS = 4.0
+#: outermost frames of a program and of its threads: a stack read while it changes has others
+_BEGIN = ("_run_module_as_main", "Thread._bootstrap", "<module>")
 
 
 @contextlib.contextmanager
@@ -87,14 +89,15 @@ def _role(process: psutil.Process) -> str:
 
 
 def sample(processes: dict[int, str], seconds: float, folder: Path) -> Counter[tuple[str, ...]]:
-    """Samples by stack, outermost frame first, below what the process is."""
+    """Samples by stack, outermost frame first, below what the process is. Whole stacks only."""
     recorder = python_of("profile").parent / "py-spy"
     files = {pid: folder / f"{pid}.folded" for pid in processes}
     spies = [
         subprocess.Popen(
             [
                 *(recorder, "record", "--pid", str(pid), "--duration", str(int(seconds))),
-                *("--rate", str(_RATE), "--format", "raw", "--output", file),
+                # a thread stopped for a sample is seen running at the next, even if it waits
+                *("--rate", str(_RATE), "--nonblocking", "--format", "raw", "--output", file),
             ],
             stdout=subprocess.DEVNULL,
         )
@@ -107,7 +110,8 @@ def sample(processes: dict[int, str], seconds: float, folder: Path) -> Counter[t
     for pid, file in files.items():
         for line in file.read_text().splitlines():
             stack, _, count = line.rpartition(" ")
-            found[processes[pid], *stack.split(";")] += int(count)
+            if stack.startswith(_BEGIN):
+                found[processes[pid], *stack.split(";")] += int(count)
     return found
 
 
