@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from api.predicting.aside import Aside
 from api.predicting.lookup import Lookup
-from api.predicting.names import Names
+from api.predicting.names import ENDPOINT, Names
 from api.predicting.request import (
     Asked,
     Cause,
@@ -76,6 +76,16 @@ class Predictor:
             found = await self._inside(choice, asked, keys, found)
         self._tell(choice, asked, keys, found, started)
         return found
+
+    async def model_of(self, asked: Asked) -> str:
+        """What a job is to predict with that is made of a request: of an endpoint the version that
+        would answer it now. Raises NotFound, InvalidInput, Conflict.
+        """
+        if not asked.ref.startswith(ENDPOINT):
+            return asked.ref
+        (word,) = await self._lookup.get([POINTERS_KEY])
+        target = await self._names.resolve(asked.caller.project_id, asked.ref, word)
+        return str(choose(target, asked).model.model_id)
 
     # ---- who answers, and what is known already
 

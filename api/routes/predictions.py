@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from api.dependencies import Caller, WithDispatcher, WithResources, recent_caller
 from api.predicting.as_job import submit_as_job
 from api.predicting.predictor import Predictor
-from api.predicting.request import Asked, Predicted
+from api.predicting.request import Asked, Inputs, Predicted
 from api.responses import json_response, preferred_wait
 from api.rights import Guarded, needs
 from api.schemas.job import job_json
@@ -72,10 +72,12 @@ async def predict(
     """
     inputs = _plain(request)
     as_job = request.fallback == "job"
+    asked = _asked(http, caller, request, inputs, preferred_wait(prefer), sticky_key)
 
     async def instead() -> Response:
+        model = await http.app.state.predictor.model_of(asked)
         submitted = await run_in_threadpool(
-            submit_as_job, resources, caller, dispatcher, request.model, inputs
+            submit_as_job, resources, caller, dispatcher, model, inputs
         )
         headers = {"Location": f"/api/v1/jobs/{submitted.job.id}", "Retry-After": "1"}
         return json_response(job_json(submitted.job), status=202, headers=headers)
@@ -88,45 +90,46 @@ async def predict(
             return await instead()
         raise _too_many(len(inputs), limit)
     try:
-        return await _answer(http, caller, request, inputs, preferred_wait(prefer), sticky_key)
+        return await _answer(http, asked)
     except (Overloaded, Unavailable):
         if not as_job:
             raise
         return await instead()
 
 
-async def _answer(
+def _asked(
     http: Request,
     caller: Principal,
     request: PredictionsRequest,
     inputs: list[dict[str, Any]],
     seconds: float | None,
     sticky_key: str | None,
-) -> Response:
-    started = time.perf_counter()
-    state = http.app.state
-    predictor: Predictor = state.predictor
-    found = await predictor.predict(
-        Asked(
-            caller=caller,
-            ref=request.model,
-            inputs=inputs,
-            seconds=seconds or state.resources.settings.interactive_timeout_seconds,
-            request_id=http.state.request_id,
-            use_cache=not request.force_recompute,
-            remember=request.remember,
-            sticky_header=sticky_key,
-            sticky_field=request.sticky_key,
-        )
+) -> Asked:
+    return Asked(
+        caller=caller,
+        ref=request.model,
+        inputs=inputs,
+        seconds=seconds or http.app.state.resources.settings.interactive_timeout_seconds,
+        request_id=http.state.request_id,
+        use_cache=not request.force_recompute,
+        remember=request.remember,
+        sticky_header=sticky_key,
+        sticky_field=request.sticky_key,
     )
-    return Response(_body(found, inputs, started), media_type="application/json")
+
+
+async def _answer(http: Request, asked: Asked) -> Response:
+    started = time.perf_counter()
+    predictor: Predictor = http.app.state.predictor
+    found = await predictor.predict(asked)
+    return Response(_body(found, asked.inputs, started), media_type="application/json")
 
 
 def _plain(request: PredictionsRequest) -> list[dict[str, Any]]:
     return [{"smiles": i} if isinstance(i, str) else i.model_dump() for i in request.inputs]
 
 
-def _body(found: Predicted, inputs: list[dict[str, Any]], started: float) -> bytes:
+def _body(found: Predicted, inputs: Inputs, started: float) -> bytes:
     items = [
         join(given.get("id"), shown_input(given), item, cached=cached)
         for given, item, cached in zip(inputs, found.items, found.cached, strict=True)
@@ -187,9 +190,8 @@ async def _predict_short(http: Request, body: bytes) -> Response | None:
     limit = http.app.state.resources.settings.max_interactive_inputs
     if request is None or request.fallback == "job" or len(request.inputs) > limit:
         return None
-    return await _answer(
-        http, caller, request, _plain(request), None, sticky[0] if sticky else None
-    )
+    key = sticky[0] if sticky else None
+    return await _answer(http, _asked(http, caller, request, _plain(request), None, key))
 
 
 _REQUEST: TypeAdapter[PredictionsRequest] = TypeAdapter(PredictionsRequest)

@@ -24,8 +24,11 @@ _LIMIT = 200
 def lineage_of(
     session: Session, storage: Storage, row: ModelVersionRow, *, finders: Sequence[FindDependants]
 ) -> dict[str, Any]:
-    """File -> data set -> split -> features -> code -> this version -> aliases, predictions."""
-    dataset = session.get_one(DatasetRow, row.dataset_id)
+    """File -> data set -> split -> features -> code -> this version -> aliases, predictions.
+
+    `file` and `dataset` are None of an imported version; its parent says where it came from.
+    """
+    dataset = None if row.dataset_id is None else session.get_one(DatasetRow, row.dataset_id)
     split = session.get(SplitRow, row.split_id) if row.split_id is not None else None
     job = session.get(JobRow, row.job_id) if row.job_id is not None else None
     manifest = _manifest(storage, row)
@@ -33,8 +36,12 @@ def lineage_of(
     predictions = _predictions(session, row)
     return {
         "model": _named(row) | {"state": row.state, "sha256": row.sha256},
-        "file": _plain(session.get_one(FileRow, dataset.file_id), "id", "name", "sha256", "size"),
-        "dataset": {"id": dataset.id, "ref": f"{dataset.name}:{dataset.number}"}
+        "file": None
+        if dataset is None
+        else _plain(session.get_one(FileRow, dataset.file_id), "id", "name", "sha256", "size"),
+        "dataset": None
+        if dataset is None
+        else {"id": dataset.id, "ref": f"{dataset.name}:{dataset.number}"}
         | _plain(dataset, "sha256", "job_id"),
         "split": None
         if split is None
@@ -62,7 +69,9 @@ def lineage_of(
 
 
 def _parents(session: Session, row: ModelVersionRow, job: JobRow | None) -> list[dict[str, Any]]:
-    """What it was made from: the study that tuned it, the version that its job runs again."""
+    """What it was made from: the study that tuned it, the version that its job runs again, the
+    version elsewhere that was imported.
+    """
     found: list[dict[str, Any]] = [
         {"kind": "study", "id": study.id, "metric": study.metric, "best": study.best}
         for study in session.scalars(select(StudyRow).where(StudyRow.model_id == row.id))
@@ -74,6 +83,9 @@ def _parents(session: Session, row: ModelVersionRow, job: JobRow | None) -> list
         )
         if made is not None:
             found[-1]["model"] = _named(made)
+    if (origin := row.imported_from) is not None:
+        ref = f"{origin['name']}:{origin['number']}"
+        found.append({"kind": "imported_from", "ref": ref, **origin})
     return found
 
 

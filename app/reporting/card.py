@@ -6,6 +6,7 @@ from app.reporting.statements import (
     algorithm_words,
     audited,
     caveats,
+    code_words,
     domain_words,
     endpoint,
     featurizer_words,
@@ -60,6 +61,7 @@ def _details(model: StoredModel) -> Section:
         Entry(label="algorithm", text=algorithm_words(model)),
         *featurizer_words(model),
         Entry(label="seed", text=str(manifest["seed"])),
+        Entry(label="code", text=code_words(model)),
         Entry(label="libraries", text=", ".join(f"{n} {v}" for n, v in versions.items()) or "-"),
         Entry(label="train it again", text=command(model) or python(model), code=True),
     ]

@@ -24,7 +24,15 @@ from app.reporting.drawn import Drawn
 from app.reporting.importance import HASHED, WARNING, importance
 from app.reporting.number_plots import number_plots
 from app.reporting.qmrf import principles
-from app.reporting.statements import caveats, domain_words, headline, leaks, noise_ceiling, predicts
+from app.reporting.statements import (
+    caveats,
+    code_words,
+    domain_words,
+    headline,
+    leaks,
+    noise_ceiling,
+    predicts,
+)
 from app.reporting.stored import PARTS, StoredModel
 from app.reporting.verdict import RULE, WORDS, judge, judge_all
 from app.reporting.wording import metric_facts, metric_label, percent, said, with_interval
@@ -62,6 +70,7 @@ def render_page(model: StoredModel) -> str:
         importance_warning=WARNING,
         hashed=HASHED,
         principles=principles(model),
+        code=code_words(model),
         command=reproduce.command(model),
         python=reproduce.python(model),
     )

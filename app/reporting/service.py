@@ -6,6 +6,7 @@ from typing import Any
 
 import orjson
 
+from app.core.code_revision import code_revision
 from app.models.bundle import BundleManifest, libraries
 from app.reporting.card import model_card
 from app.reporting.page import render_page
@@ -32,7 +33,8 @@ def reports_of_training(
     manifest: BundleManifest, metrics: Mapping[str, Any], predictions: bytes
 ) -> dict[str, bytes]:
     """As `reports`, for a model that is about to be stored; empty when they cannot be written."""
-    told = manifest.model_copy(update={"libraries": libraries()}).model_dump(mode="json")
+    here = {"libraries": libraries(), "code": code_revision()}
+    told = manifest.model_copy(update=here).model_dump(mode="json")
     try:
         return reports(StoredModel(manifest=told, metrics=metrics, predictions=predictions))
     except Exception:

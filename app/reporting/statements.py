@@ -185,6 +185,14 @@ def algorithm_words(model: StoredModel) -> str:
     return f"{name}: {_sentence(about.summary)} ({about.reference})"
 
 
+def code_words(model: StoredModel) -> str:
+    """The release that trained it, and the commit where that ran from a checkout."""
+    code = model.manifest.get("code") or {}
+    version, revision = code.get("version"), code.get("revision")
+    known = ([version] if version else []) + ([f"commit {revision}"] if revision else [])
+    return "Retort " + (", ".join(known) or "of a version not stored")
+
+
 def featurizer_words(model: StoredModel) -> list[Entry]:
     found = []
     for spec in model.manifest["features"]:

@@ -151,12 +151,34 @@ def test_an_imported_bundle_is_a_version_that_predicts_the_same(lab, resources, 
     assert source["sha256"] == exported["result"]["sha256"]
     for name in ("sha256", "metrics", "targets", "hyperparameters", "feature_set_hash", "task"):
         assert model[name] == original[name]
+    lineage = lab.api.get("models/theirs:1/lineage").json()
+    assert lineage["file"] is lineage["dataset"] is lineage["split"] is None
+    (parent,) = lineage["parents"]
+    assert (parent["kind"], parent["ref"]) == ("imported_from", "sol:1")
+    assert parent["sha256"] == source["sha256"]
     asked = "smiles\nCCO\nc1ccccc1\nnonsense\nCCCCCC\n"
     assert lab.predictions("theirs", asked) == lab.predictions(ridge, asked)
     assert lab.api.get("models/theirs/card").text == lab.api.get(f"models/{ridge}/card").text
     assert broken_rules(resources.database) == []
     assert missing_blobs(resources.database, resources.storage) == []
     assert unseen_blobs(resources.database, resources.storage) == []
+
+
+def test_the_lineage_names_what_a_version_was_made_from(lab, ridge):
+    first = lab.api.get(f"models/{ridge}/lineage").json()
+    assert [one["name"] for one in first["features"]["featurizers"]] == ["maccs"]
+    assert first["features"]["hash"] == lab.api.get(f"models/{ridge}").json()["feature_set_hash"]
+    assert first["parents"] == []
+    edits = {"params": {"algorithm": {"name": "ridge", "params": {"alpha": 3.0}}}}
+    again = lab.job(f"jobs/{first['job']['id']}/rerun", edits)["result"]["model_ref"]
+    (parent,) = lab.api.get(f"models/{again}/lineage").json()["parents"]
+    assert (parent["kind"], parent["job_id"]) == ("rerun_of", first["job"]["id"])
+    assert parent["model"]["ref"] == ridge
+    tuned = {"dataset": "esol", "targets": [ESOL_TARGET], "algorithm": "ridge", "name": "tuned"}
+    search = {**tuned, "features": [{"name": "maccs"}], "n_trials": 2, "folds": 2}
+    lab.job("jobs", {"kind": "optimize", "params": search})
+    (study,) = lab.api.get("models/tuned:1/lineage").json()["parents"]
+    assert (study["kind"], study["metric"]) == ("study", "rmse")
 
 
 def test_a_signed_bundle_says_who_made_it_and_a_stranger_s_is_refused(

@@ -46,6 +46,10 @@ def test_the_same_training_leaves_the_same_reports(resources, dataset_id):
     assert f"{figure['value']:.3f} [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]" in page
     assert manifest["split"]["hash"] in page
     assert manifest["libraries"]["rdkit"] in page
+    code = manifest["code"]
+    named = ", commit ".join(filter(None, (code["version"], code["revision"])))
+    for name in ("report.html", "card.md"):
+        assert f"Retort {named}" in stored(resources, ids[0], name).decode()
 
 
 @pytest.mark.req("S0-10")

@@ -95,6 +95,10 @@ def test_a_model_is_taken_elsewhere(client, model, name, tmp_path):
     assert copy["ref"] == f"{name}-x:1"
     assert copy["dataset_id"] is None
     assert copy["imported_from"]["name"] == name
+    lineage = copy.lineage()
+    assert lineage["file"] is lineage["dataset"] is None
+    (origin,) = lineage["parents"]
+    assert (origin["kind"], origin["ref"]) == ("imported_from", model.ref)
     assert copy.metrics == model.metrics
     (tmp_path / "no.zip").write_bytes(b"no bundle")
     with pytest.raises(JobFailed) as refused:

@@ -88,7 +88,7 @@ def class_model(*targets, words=("no", "yes"), **changed):
 
 def older(model):
     """The same model as a release before issue 5 has stored it."""
-    manifest = {k: v for k, v in model.manifest.items() if k not in ("libraries", "units")}
+    manifest = {k: v for k, v in model.manifest.items() if k not in ("libraries", "units", "code")}
     kept = ("test", "baseline", "mean", "baseline_mean", "n")
     metrics = {name: model.metrics[name] for name in kept}
     table = pq.read_table(io.BytesIO(model.predictions))

@@ -9,6 +9,7 @@ from collections import Counter
 import pytest
 
 from app.history.sink import drain
+from tests.support.inline import work_off
 from tests.support.served_models import altered, post, train
 from tests.support.serving import new_pid
 
@@ -75,6 +76,21 @@ def test_an_endpoint_answers_with_the_version_that_it_names(api, server, resourc
     assert minutes(resources)[1, "live"] == [1, 0]
     assert post(api, "CCO", model="endpoint:nope", status=404)["code"] == "not_found"
     assert post(api, "CCO", model="endpoint:", status=422)["code"] == "invalid_reference"
+
+
+def test_what_becomes_a_job_is_predicted_by_the_version_that_would_answer(api, resources, versions):
+    make(api, route(2, 0), route(3, 100))
+    for fields, headers in (
+        ({}, {"Prefer": "respond-async"}),
+        ({"fallback": "job"}, {"Prefer": "wait=0.2"}),
+    ):
+        job = post(api, "CCO", model="endpoint:e", status=202, headers=headers, **fields)
+        work_off(resources, kinds={"predict"})
+        ended = api.get(f"jobs/{job['id']}").json()
+        assert ended["state"] == "succeeded", ended["error"]
+        assert ended["params"]["model_id"] == str(versions[2]["model_id"])
+    wrong = post(api, "CCO", model="endpoint:nope", status=404, headers=headers, **fields)
+    assert wrong["code"] == "not_found"
 
 
 def test_shares_are_kept_and_a_key_stays_with_its_model(api, server, versions):

@@ -146,6 +146,7 @@ def test_what_an_older_model_lacks_is_said():
         "How near the test molecules are to training was not measured",
         "The applicability domain was not measured",
         "Predictions of this model have no interval",
+        "Retort of a version not stored",
         "libraries not stored",
     ):
         assert said in text, said

@@ -231,14 +231,16 @@ def lineage(ref: str, as_json: AsJson = False) -> None:
         show.as_json(found)
         return
     code, split = found["code"], found["split"]
-    show.say(f"file {found['file']['name']}  {found['file']['sha256'][:12]}")
-    show.say(f"  data set {found['dataset']['ref']}")
+    if found["dataset"] is not None:  # it was not imported
+        show.say(f"file {found['file']['name']}  {found['file']['sha256'][:12]}")
+        show.say(f"  data set {found['dataset']['ref']}")
     if split is not None:
         show.say(f"    split {split['splitter']}, seed {split['seed']}, {split['hash'][:12]}")
     show.say(f"      code {code['version']} {(code['revision'] or '')[:12]}".rstrip())
     show.say(f"        model {found['model']['ref']}  {found['algorithm']['name']}")
     for parent in found["parents"]:
-        show.say(f"          from {parent['kind']} {parent.get('id') or parent.get('job_id')}")
+        named = parent.get("ref") or parent.get("id") or parent.get("job_id")
+        show.say(f"          from {parent['kind']} {named}")
     for name in (*found["aliases"], *found["endpoints"]):
         show.say(f"          {name}")
     for job in found["predictions"]:

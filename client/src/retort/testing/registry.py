@@ -233,20 +233,26 @@ def _any(state: State, ref: str) -> Json:
 @route("GET", "/api/v1/models/{ref}/lineage")
 def lineage(state: State, asked: Asked, ref: str) -> Json:
     model = shown(state, _any(state, ref))
-    dataset = state.datasets[model["dataset_id"]]
+    dataset, origin = state.datasets.get(model["dataset_id"]), model["imported_from"]
     job = state.jobs[model["job_id"]]
     aliases = [f"{model['name']}@{alias}" for alias in model["aliases"]]
+    parent = origin and {
+        "kind": "imported_from",
+        "ref": f"{origin['name']}:{origin['number']}",
+        **origin,
+    }
     return {
         "model": {key: model[key] for key in ("id", "ref", "created_at", "state", "sha256")},
-        "file": {key: state.files[dataset["file_id"]][key] for key in ("id", "name", "sha256")},
-        "dataset": {key: dataset[key] for key in ("id", "ref", "sha256", "job_id")},
+        "file": dataset
+        and {key: state.files[dataset["file_id"]][key] for key in ("id", "name", "sha256")},
+        "dataset": dataset and {key: dataset[key] for key in ("id", "ref", "sha256", "job_id")},
         "split": None,
         "features": {"hash": model["feature_set_hash"], "featurizers": [], "columns": []},
         "algorithm": {"name": model["algorithm"], "hyperparameters": model["hyperparameters"]},
         "code": {"version": None, "revision": None},
         "libraries": {},
         "job": {"id": job["id"], "kind": job["kind"], "state": job["state"]},
-        "parents": [],
+        "parents": [parent] if parent else [],
         "aliases": aliases,
         "endpoints": [],
         "predictions": [],
