@@ -1,8 +1,9 @@
 """CatBoost."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,6 +37,15 @@ class CatBoost(PerTargetAlgorithm):
     suffix = ".cbm"
 
     class Params(WeightedClasses):
+        #: synonyms of CatBoost's own
+        also_called: ClassVar[Mapping[str, str]] = {
+            "n_estimators": "iterations",
+            "max_depth": "depth",
+            "reg_lambda": "l2_leaf_reg",
+            "colsample_bylevel": "rsm",
+            "max_bin": "border_count",
+        }
+
         iterations: int = Field(default=500, ge=1, le=20_000)
         learning_rate: float = Field(default=0.1, gt=0, le=1)
         depth: int = Field(default=6, ge=1, le=16)

@@ -1,6 +1,7 @@
 """Histogram gradient boosting."""
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -33,6 +34,8 @@ class HistGradientBoosting(SklearnAlgorithm):
     fast_rows = 8
 
     class Params(WeightedClasses):
+        also_called: ClassVar[Mapping[str, str]] = {"n_iter_no_change": "early_stopping_rounds"}
+
         max_iter: int = Field(default=200, ge=1, le=10_000)
         learning_rate: float = Field(default=0.06, gt=0, le=1)
         max_leaf_nodes: int | None = Field(default=31, ge=2, le=1_024)

@@ -1,7 +1,8 @@
 """Multilayer perceptron in torch: one network for all targets, missing labels masked."""
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pydantic import Field
 
@@ -38,6 +39,13 @@ class Mlp(Algorithm):
     uses_weights = True
 
     class Params(WeightedClasses):
+        also_called: ClassVar[Mapping[str, str]] = {
+            "hidden_layer_sizes": "hidden_sizes",
+            "learning_rate_init": "learning_rate",
+            "max_iter": "max_epochs",
+            "n_iter_no_change": "patience",
+        }
+
         #: units of each hidden layer
         hidden_sizes: tuple[int, ...] = Field(default=(512, 256), min_length=1, max_length=10)
         dropout: float = Field(default=0.25, ge=0, lt=1)

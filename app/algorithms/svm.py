@@ -29,8 +29,12 @@ class Svm(SklearnAlgorithm):
 
     class Params(WeightedClasses):
         C: float = Field(default=5.0, gt=0, le=1e6)
-        kernel: Literal["rbf", "linear", "poly"] = "rbf"
+        kernel: Literal["rbf", "linear", "poly", "sigmoid"] = "rbf"
         gamma: Literal["scale", "auto"] | float = "scale"
+        #: of the polynomial
+        degree: int = Field(default=3, ge=1, le=10)
+        #: added in the polynomial and the sigmoid
+        coef0: float = 0.0
         #: half width of the tube without loss, in the target's unit (regression)
         epsilon: float = Field(default=0.1, ge=0)
         #: a bound, so that a hopeless problem ends
@@ -40,7 +44,7 @@ class Svm(SklearnAlgorithm):
         from sklearn.calibration import CalibratedClassifierCV
         from sklearn.svm import SVC, SVR
 
-        common = self.params.model_dump(include={"C", "kernel", "gamma", "max_iter"})
+        common = self.params.model_dump(exclude={"class_weight", "epsilon"})
         if task == "regression":
             return SVR(**common, epsilon=self.params.epsilon, cache_size=500)
         machine = SVC(

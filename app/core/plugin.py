@@ -1,8 +1,9 @@
 """What every plug-in (featurizer, algorithm, splitter, metric) declares about itself."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from app.core.errors import InvalidInput
 from app.core.validation import field_errors, suggestions
@@ -12,6 +13,22 @@ class PluginParams(BaseModel):
     """Base of all plug-in parameters: frozen, unknown names refused; its schema is the API's."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+    #: what scikit-learn, or the library itself, calls a parameter that has another name here
+    also_called: ClassVar[Mapping[str, str]] = {}
+
+    @model_validator(mode="before")
+    @classmethod
+    def _by_our_names(cls, values: Any) -> Any:
+        if not isinstance(values, dict):
+            return values
+        ours: dict[Any, Any] = {}
+        for given, value in values.items():
+            name = cls.also_called.get(given, given)
+            if name in ours:
+                raise ValueError(f"{name} is given twice, once in other words")
+            ours[name] = value
+        return ours
 
 
 class Plugin:
