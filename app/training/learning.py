@@ -151,6 +151,8 @@ def _fit(
     tell(context, "fit", algorithm.name)
     validation = np.setdiff1d(material.usable(material.split.split.validation), rows)
     stops = algorithm.needs_validation and len(validation)
+    if algorithm.needs_validation and not stops:
+        context.warn("never_stopped_early", f"no row was left for {algorithm.name} to stop by")
     return algorithm.fit(
         material.labels.task,
         material.examples(features, rows),

@@ -23,9 +23,13 @@ def file_of(lines):
     return "\n".join(["a,b,w,y", *lines])
 
 
-def train(resources, dataset_id, **algorithm):
+def train(resources, dataset_id, *, calibration="auto", **algorithm):
     params = TrainParams(
-        dataset="weighted", dataset_id=dataset_id, algorithm=algorithm, bootstrap=0
+        dataset="weighted",
+        dataset_id=dataset_id,
+        algorithm=algorithm,
+        calibration=calibration,
+        bootstrap=0,
     )
     context = job_context(resources, "train")
     outcome = training.run(resources, context, params)
@@ -64,6 +68,18 @@ def test_an_algorithm_that_cannot_use_weights_says_so(resources):
     _, _, warnings = train(resources, dataset_id, name="gaussian_process")
     told = [detail for code, detail in warnings if code == "weights_ignored"]
     assert told == ["gaussian_process cannot use weights: all rows counted the same"]
+
+
+def test_who_has_no_rows_to_stop_by_says_so(resources):
+    dataset_id, _ = ingested(resources, file_of(LINES), name="weighted", roles=ROLES)
+    stops = {"name": "lightgbm", "params": {"n_estimators": 20, "early_stopping_rounds": 2}}
+    for calibration, algorithm, warned in (
+        ("cross", stops, True),
+        ("split", stops, False),
+        ("cross", {"name": "lightgbm", "params": {"n_estimators": 20}}, False),
+    ):
+        _, _, warnings = train(resources, dataset_id, calibration=calibration, **algorithm)
+        assert ("never_stopped_early" in dict(warnings)) == warned, (calibration, algorithm)
 
 
 def test_rows_without_a_weight_are_refused_by_number(resources):

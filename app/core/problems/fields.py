@@ -93,6 +93,10 @@ WARNING_CODES: dict[str, str] = {
     "the model is: predictions come without interval and confidence. Give more rows.",
     "weights_ignored": "The data set has a column of weights and the algorithm cannot use them. "
     "Choose one that can (most do), or give the column the role `ignore`.",
+    "never_stopped_early": "The algorithm stops when it no longer gets better on rows that it does "
+    "not learn from, and there were none: with `calibration: cross`, or without a validation part, "
+    "it learns from all rows to its last round or epoch. Use `calibration: split` and a validation "
+    "part, or choose the number of rounds.",
     "no_gpu_worker": "The job asked for a GPU and no worker with one is alive; it waits. Start one "
     'or send `"device": "auto"`.',
 }
