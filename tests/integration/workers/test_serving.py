@@ -14,6 +14,7 @@ from rdkit import Chem
 
 from app.core.ids import new_id
 from app.models.bundle import ModelBundle
+from app.models.warming import warm
 from app.prediction.answer_cache import answer_key, input_key
 from app.prediction.loading import model_cache
 from tests.support.cluster import ROOT
@@ -342,9 +343,6 @@ def test_what_is_not_to_be_waited_for_becomes_a_job(api, resources, model):
 
 
 def test_models_are_loaded_ahead_by_every_process_that_hears_of_them(resources, model):
-    from workers.serving.server import Server
-    from workers.warming import warm
-
     here = Server(resources)
     listener = threading.Thread(target=here.run, daemon=True)
     listener.start()
@@ -352,7 +350,7 @@ def test_models_are_loaded_ahead_by_every_process_that_hears_of_them(resources, 
         resources.redis.publish("serving:warm", b"nonsense")
         end = time.monotonic() + 60
         while model_cache(resources).peek(UUID(model["model_id"])) is None:
-            warm([UUID(model["model_id"]), new_id()])
+            warm(resources.publisher, [UUID(model["model_id"]), new_id()])
             assert time.monotonic() < end
             time.sleep(0.1)
     finally:
