@@ -20,6 +20,7 @@ pytest_plugins = [
     "tests.support.resources",
     "tests.support.serving",
     "tests.support.served_models",
+    "tests.support.warmed",
     "tests.support.cluster",
     "tests.support.gateway",
 ]

@@ -1,6 +1,7 @@
 """Aliases of a name: promote through a gate, roll back, take away, look back."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -33,6 +34,7 @@ from app.endpoints.active import endpoints_following
 from app.models.pointers import announce
 from app.models.records import list_models
 from app.models.reference import ARCHIVED, alias_word
+from app.models.warming import warm
 from app.registry.aliases import (
     Moved,
     Plan,
@@ -171,7 +173,14 @@ def _moved(
             raise refused(session, plan, gate)
     with resources.database.session() as session:
         moved = move(
-            session, plan, by=caller.name, note=note, if_match=if_match, key=key, gate=gate
+            session,
+            plan,
+            by=caller.name,
+            warm=partial(warm, resources.publisher),
+            note=note,
+            if_match=if_match,
+            key=key,
+            gate=gate,
         )
         audit.record(
             session,

@@ -1,6 +1,7 @@
 """Endpoints: names that route predictions to model versions, changed revision by revision."""
 
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -37,9 +38,9 @@ from app.endpoints.shadowing import check_shadows_only
 from app.endpoints.spec import EndpointSpec
 from app.jobs.submit import IdempotencyKey as StoredKey
 from app.models.pointers import announce
+from app.models.warming import warm
 from app.resources import Resources
 from workers.interactive import ask
-from workers.warming import warm
 
 router = APIRouter(route_class=Guarded, prefix="/endpoints", tags=["endpoints"], responses=PROBLEMS)
 
@@ -47,7 +48,10 @@ Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
 
 
 def notices(resources: Resources) -> Notices:
-    return Notices(announce=lambda: announce(resources.cache), warm=warm)
+    return Notices(
+        announce=lambda: announce(resources.cache),
+        warm=partial(warm, resources.publisher),
+    )
 
 
 def checker(resources: Resources) -> Check:

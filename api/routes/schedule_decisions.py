@@ -1,5 +1,6 @@
 """What a person says of a held run: promote the new version, or keep it."""
 
+from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -12,6 +13,7 @@ from api.schemas.problem import PROBLEMS
 from api.schemas.schedule import DecisionRequest, RunAnswer, run_json
 from app.access.rights import Right
 from app.models.pointers import announce
+from app.models.warming import warm
 from app.registry.gate_table import refused
 from app.schedules import records
 from app.schedules.deciding import approve as approve_case
@@ -43,7 +45,14 @@ def approve(
         with resources.database.session() as session:
             raise refused(session, case.plan, gate)
     with resources.database.session() as session:
-        run = approve_case(session, case, caller, gate, request.note)
+        run = approve_case(
+            session,
+            case,
+            caller,
+            gate,
+            request.note,
+            warm=partial(warm, resources.publisher),
+        )
     announce(resources.cache)
     return json_response(run_json(run, row.timezone))
 

@@ -1,6 +1,7 @@
 """What an endpoint means now, read whole from Postgres; and which endpoints a model holds up."""
 
 from collections.abc import Iterator, Mapping
+from itertools import chain, islice, zip_longest
 from typing import Any
 from uuid import UUID
 
@@ -15,7 +16,7 @@ from app.endpoints.resolving import entry_of
 from app.endpoints.revisions import CanaryState, find_active, find_number
 from app.endpoints.routing import ActiveRevision, Arm, Mode, salt_of
 from app.endpoints.spec import EndpointSpec
-from app.models.records import DEFAULT_ALIAS, resolve_model
+from app.models.records import DEFAULT_ALIAS, pointed_lately, resolve_model
 from app.models.reference import parse_model_ref
 
 
@@ -140,18 +141,34 @@ def endpoints_following(session: Session, project_id: UUID, name: str, alias: st
     return sorted(set(found))
 
 
+def likely_asked(session: Session, limit: int) -> list[UUID]:
+    """At most `limit` versions that will be asked for, of all projects, most likely first: by turns
+    what active endpoints serve and what aliases point to, the last changed of each first.
+    """
+    pairs = zip_longest(_served_lately(session, limit), pointed_lately(session, limit))
+    found = (model_id for model_id in chain.from_iterable(pairs) if model_id is not None)
+    return list(dict.fromkeys(found))[:limit]
+
+
+def _served_lately(session: Session, limit: int) -> list[UUID]:
+    served = (_served(session, endpoint, row) for endpoint, row in _all_active(session))
+    # one after another: no more endpoints are read than are needed
+    return list(islice(dict.fromkeys(chain.from_iterable(served)), limit))
+
+
 def _all_active(session: Session) -> Iterator[tuple[EndpointRow, EndpointRevisionRow]]:
     query = (
         select(EndpointRow, EndpointRevisionRow)
         .join(EndpointRevisionRow, EndpointRevisionRow.endpoint_id == EndpointRow.id)
         .where(EndpointRow.state == "active", EndpointRevisionRow.active)
+        .order_by(EndpointRow.updated_at.desc(), EndpointRow.id)
     )
     for found in session.execute(query):
         yield found.tuple()
 
 
-def _served(session: Session, endpoint: EndpointRow, row: EndpointRevisionRow) -> frozenset[UUID]:
+def _served(session: Session, endpoint: EndpointRow, row: EndpointRevisionRow) -> tuple[UUID, ...]:
     try:
         return active_of(session, endpoint, row).model_ids()
     except Conflict:  # it follows an alias that is no more; what it pins is still in use
-        return frozenset(UUID(entry["model_id"]) for entry in row.resolved.values())
+        return tuple(UUID(entry["model_id"]) for entry in row.resolved.values())

@@ -130,9 +130,9 @@ def act(
         if seen is None:
             raise Conflict(f"the endpoint {name} has no canary", code="no_canary")
         new = _by_hand(session, endpoint, active, seen, action, clock())
+        notices.warm(_model_ids(new))
         revision = append(session, endpoint, replace(new, by=by, note=note))
     notices.announce()
-    notices.warm(_model_ids(revision))
     return Stored(endpoint=endpoint, revision=revision)
 
 
@@ -150,9 +150,9 @@ def _step_one(database: Database, notices: Notices, endpoint_id: UUID, clock: Cl
         new = None if seen is None else _decide(session, endpoint, active, seen, clock())
         if new is None:
             return None
+        notices.warm(_model_ids(new))
         revision = append(session, endpoint, new)
     notices.announce()
-    notices.warm(_model_ids(revision))
     return f"endpoint {endpoint.name}: {revision.reason}, {revision.note}"
 
 
@@ -254,5 +254,5 @@ def _disagreements(
     return compare_pairs(pairs)
 
 
-def _model_ids(row: EndpointRevisionRow) -> list[UUID]:
-    return [UUID(entry["model_id"]) for entry in row.resolved.values()]
+def _model_ids(new: NewRevision) -> list[UUID]:
+    return [UUID(entry["model_id"]) for entry in new.resolved.values()]

@@ -32,6 +32,7 @@ from app.endpoints.revisions import (
 )
 from app.endpoints.spec import EndpointSpec, check_spec
 from app.jobs.submit import IdempotencyKey, first_answer, remember_answer
+from app.models.warming import Warm
 
 #: (model, whether its file is read anew): loads it, by hash; what it predicts from, in words.
 #: Raises what is wrong with it
@@ -42,10 +43,10 @@ Check = Callable[[UUID, bool], str]
 class Notices:
     """Who is told when an endpoint changes. Neither may raise."""
 
-    #: gateways, that a name means something else now
+    #: gateways, that a name means something else now: after the commit
     announce: Callable[[], None]
-    #: serving processes, that these versions will be asked for
-    warm: Callable[[Sequence[UUID]], None]
+    #: serving processes, that these versions will be asked for: before it
+    warm: Warm
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -213,10 +214,10 @@ def roll_back(
         new = restored(source, by=by, note=note)
         model_ids = [UUID(entry["model_id"]) for entry in source.resolved.values()]
         lock_models(session, model_ids)
+        notices.warm(model_ids)
         revision = append(session, endpoint, new)
         _remember(session, once, endpoint)
     notices.announce()
-    notices.warm(model_ids)
     return Stored(endpoint=endpoint, revision=revision)
 
 

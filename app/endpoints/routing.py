@@ -50,10 +50,11 @@ class ActiveRevision:
     deadline_ms: int | None
     min_replicas: int
 
-    def model_ids(self) -> frozenset[UUID]:
-        """Every version that may answer or shadow."""
+    def model_ids(self) -> tuple[UUID, ...]:
+        """Every version that may answer or shadow, those that somebody waits for first."""
         fallback = () if self.fallback is None else (self.fallback,)
-        return frozenset(arm.model_id for arm in (*self.arms, *self.shadows, *fallback))
+        arms = (*self.arms, *fallback, *self.shadows)
+        return tuple(dict.fromkeys(arm.model_id for arm in arms))
 
 
 class Plan(NamedTuple):

@@ -90,7 +90,7 @@ class EndpointSpec(RequestModel):
     cache: bool = True
     #: a live arm that takes longer is a timeout
     deadline_ms: Annotated[int, Field(ge=1, le=600_000)] | None = None
-    #: copies that are kept warm in the predict pool
+    #: serving processes that there should be: `retort doctor` warns when fewer live; starts none
     min_replicas: Annotated[int, Field(ge=1, le=64)] = 1
     #: where it runs: `docker` is the cluster's own pool, the only one
     target: Annotated[str, Field(max_length=50)] = "docker"

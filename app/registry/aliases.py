@@ -18,6 +18,7 @@ from app.db.models import AliasRow, ModelVersionRow
 from app.db.registry import AliasPolicyRow
 from app.models.records import resolve_model
 from app.models.reference import alias_word
+from app.models.warming import Warm
 from app.registry import history
 from app.registry.policies import policy_json
 
@@ -122,13 +123,17 @@ def move(
     plan: Plan,
     *,
     by: str,
+    warm: Warm,
     note: str = "",
     if_match: str | None = None,
     key: str | None = None,
     gate: dict[str, Any] | None = None,
 ) -> Moved:
-    """Do what was planned; `key` is the request's Idempotency-Key. Raises Conflict when something
-    has changed since, PreconditionFailed when the alias is not what `if_match` (an ETag) says.
+    """Do what was planned; `key` is the request's Idempotency-Key. Serving processes are told
+    first: whoever asks by the alias, or an endpoint that follows it, is to meet a loaded model.
+
+    Raises Conflict when something has changed since, PreconditionFailed when the alias is not what
+    `if_match` (an ETag) says.
     """
     named = (plan.project_id, plan.name, plan.alias)
     _lock(session, named)
@@ -141,6 +146,7 @@ def move(
     if model.state == "archived":
         raise _archived(plan.name, model.number, plan.alias)
     before = session.get(ModelVersionRow, row.model_id) if row is not None else None
+    warm([model.id])
     if row is None:
         row = AliasRow(project_id=plan.project_id, name=plan.name, alias=plan.alias)
         session.add(row)

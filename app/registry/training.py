@@ -6,11 +6,12 @@ from sqlalchemy.orm import Session
 
 from app.core.errors import RetortError
 from app.db.models import ModelVersionRow
+from app.models.warming import Warm
 from app.registry.aliases import move, plan_promotion
 
 
 def point_after_training(
-    session: Session, model: ModelVersionRow, alias: str, *, by: str
+    session: Session, model: ModelVersionRow, alias: str, *, by: str, warm: Warm
 ) -> dict[str, Any]:
     """What the job's result says of it: {"alias", "set", "why"?}.
 
@@ -25,7 +26,7 @@ def point_after_training(
                 "through its gate"
             )
             return {"alias": plan.alias, "set": False, "why": why}
-        move(session, plan, by=by, note="trained")
+        move(session, plan, by=by, warm=warm, note="trained")
     except RetortError as error:
         # the model is made and is kept, whatever is wrong with the alias
         return {"alias": alias, "set": False, "why": error.detail}

@@ -39,6 +39,11 @@ class Resources:
         """Interactive replies."""
         return Redis.from_url(self.settings.redis_url, socket_timeout=60, socket_connect_timeout=5)
 
+    @cached_property
+    def publisher(self) -> "Redis[bytes]":
+        """What is told to whoever listens; an outage holds nobody up for long."""
+        return Redis.from_url(self.settings.redis_url, socket_timeout=2, socket_connect_timeout=2)
+
 
 @lru_cache(maxsize=1)
 def get_resources() -> Resources:

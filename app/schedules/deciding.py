@@ -7,6 +7,7 @@ follows from it is one transaction that finds the run still running, or does not
 
 import logging
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ from app.db.registry import AliasPolicyRow
 from app.db.schedules import ScheduleRow, ScheduleRunRow
 from app.models.pointers import announce
 from app.models.reference import alias_word
+from app.models.warming import Warm, warm
 from app.registry.aliases import Plan, move, plan_promotion
 from app.registry.policies import policy_json
 from app.resources import Resources
@@ -188,7 +190,8 @@ def _finish(
             run.state = "held"
             return
         if verdict == "promote":
-            _promote(session, case, run, principal_of(case.schedule), gate, reason)
+            by = principal_of(case.schedule)
+            _promote(session, case, run, by, gate, reason, partial(warm, resources.publisher))
         else:
             end(session, run, "kept")
     if verdict == "promote":
@@ -202,8 +205,9 @@ def _promote(
     by: Principal,
     gate: dict[str, Any] | None,
     note: str,
+    warm: Warm,
 ) -> None:
-    move(session, case.plan, by=by.name, note=_note(case, note), gate=gate)
+    move(session, case.plan, by=by.name, warm=warm, note=_note(case, note), gate=gate)
     end(session, run, "promoted")
     record(
         session,
@@ -243,13 +247,19 @@ def held_case(session: Session, row: ScheduleRow, run: ScheduleRunRow) -> Case:
 
 
 def approve(
-    session: Session, case: Case, by: Principal, gate: dict[str, Any] | None, note: str
+    session: Session,
+    case: Case,
+    by: Principal,
+    gate: dict[str, Any] | None,
+    note: str,
+    *,
+    warm: Warm,
 ) -> ScheduleRunRow:
     """`gate`: passed, with `by` as the approver. Raises Conflict when somebody was faster."""
     run = _still_held(session, case.schedule, case.run.id)
     run.details = {**run.details, "gate": gate}
     run.decided_by = by.name
-    _promote(session, case, run, by, gate, note or "approved")
+    _promote(session, case, run, by, gate, note or "approved", warm)
     session.flush()
     return run
 

@@ -1,6 +1,7 @@
 """train: one algorithm on one split of one data set becomes a model version."""
 
 import time
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -16,6 +17,7 @@ from app.db.models import ModelVersionRow
 from app.models.bundle import ModelBundle, SavedBundle
 from app.models.pointers import announce_after
 from app.models.records import next_number
+from app.models.warming import warm_after
 from app.registry.training import point_after_training
 from app.reporting.service import reports_of_training
 from app.resources import Resources
@@ -64,11 +66,12 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
         row = _record(session, context, params, material, bundle, saved, facts)
         if made.folds is not None:
             made.folds.record(session)
-        announce_after(session, resources.cache)
         told: dict[str, Any] = {"model_ref": f"{row.name}:{row.number}"}
         if params.alias is not None:
+            warm = partial(warm_after, session, resources.publisher)  # nobody can load it before
             by = f"job:{context.job_id}"
-            told["alias"] = point_after_training(session, row, params.alias, by=by)
+            told["alias"] = point_after_training(session, row, params.alias, by=by, warm=warm)
+        announce_after(session, resources.cache)  # the last to be told
         return told
 
     n = metrics["n"]

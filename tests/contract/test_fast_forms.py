@@ -63,6 +63,32 @@ def test_it_is_the_estimator_row_by_row_and_together(name, kind, tmp_path):
         np.testing.assert_allclose(one.values[0], expected.values[row], rtol=1e-12, atol=1e-15)
 
 
+class Counted:
+    """What an engine asked of its two forms, as numbers of rows."""
+
+    def __init__(self, engine, monkeypatch):
+        self.fast, self.original = [], []
+        monkeypatch.setattr(engine._form, "numbers", self._of(engine._form.numbers, self.fast))
+        monkeypatch.setattr(engine, "_original", self._of(engine._original, self.original))
+
+    @staticmethod
+    def _of(numbers, asked):
+        def counted(rows):
+            asked.append(len(rows))
+            return numbers(rows)
+
+        return counted
+
+
+@EACH
+def test_the_fast_form_answers_a_few_rows_and_the_estimator_more(name, kind, tmp_path, monkeypatch):
+    engine, few = stored(name, kind, tmp_path)._engines[0], algorithms.get(name).fast_rows
+    asked = Counted(engine, monkeypatch)
+    for n in (1, few, few + 1):
+        engine.numbers(np.resize(NEW, (n, NEW.shape[1])))
+    assert (asked.fast, asked.original) == ([1, few], [few + 1])
+
+
 @EACH
 def test_any_size_of_batch_gives_the_same_numbers(name, kind, tmp_path):
     """Whichever engine answers."""

@@ -2,6 +2,7 @@
 
 import time
 from datetime import timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import psycopg
@@ -11,11 +12,17 @@ from app.core.clock import utc_now
 from app.core.errors import NotFound
 from app.db.base import DEFAULT_PROJECT_ID as PROJECT
 from app.db.models import AliasRow, ModelVersionRow
-from app.endpoints.active import endpoints_following, endpoints_using, load_active
+from app.endpoints.active import (
+    endpoints_following,
+    endpoints_using,
+    likely_asked,
+    load_active,
+)
 from app.endpoints.canary import step_canaries
 from app.endpoints.metering import Meter, MeterThread, forget
 from app.endpoints.records import Notices
-from app.models.pointers import POINTERS_KEY
+from app.models.pointers import POINTERS_KEY, announce
+from app.models.warming import warm
 from tests.support.datasets import ingested, job_context
 from tests.support.worker_here import WorkerHere
 
@@ -64,7 +71,6 @@ def checked(monkeypatch):
 
     monkeypatch.setattr("api.routes.endpoints.ask", ask)
     monkeypatch.setattr("api.routes.aliases.ask", lambda *_: {"gate": None})
-    monkeypatch.setattr("api.routes.endpoints.warm", lambda ids: None)
     return asked
 
 
@@ -97,7 +103,9 @@ def weights(*pairs):
 
 
 def notices(resources):
-    return Notices(announce=lambda: None, warm=lambda ids: None)
+    return Notices(
+        announce=lambda: announce(resources.cache), warm=partial(warm, resources.publisher)
+    )
 
 
 @pytest.mark.req("S1-17")
@@ -165,6 +173,59 @@ def test_a_rollback_brings_the_very_same_back_within_a_second(api, made, resourc
     named = api.post("endpoints/e/rollback", json={"revision": 3}).json()
     assert [r["model"] for r in named["revision"]["spec"]["routes"]] == ["sol:3"]
     assert api.post("endpoints/e/rollback", json={"revision": 99}).status_code == 404
+
+
+CHANGES = {
+    "put": lambda e: put(e.api, routes=weights(("sol:2", 50), ("sol:1", 50))),
+    "rollback": lambda e: e.api.post("endpoints/e/rollback", json={"revision": 2}),
+    "step": lambda e: e.api.post("endpoints/e/canary", json={"action": "step"}),
+    "beat": lambda e: e.look(),
+    "alias": lambda e: e.api.put("registry/sol/aliases/champion", json={"version": 2}),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_models_are_loaded_before_a_name_means_them(
+    api, made, models, resources, warmed, monkeypatch, change
+):
+    put(api, routes=weights(("sol:1", 20), ("sol:2", 80)))
+    put(api, canary=CANARY)
+    canary = Canary(api, resources, models)
+    canary.pass_(61)
+    canary.traffic()
+    warmed.told.clear()
+    before = warmed.meaning()
+    answer = CHANGES[change](canary)
+    assert change == "beat" or answer.status_code == 200, answer.text
+    wanted = {models["sol:2"]} if change == "alias" else {models["sol:1"], models["sol:2"]}
+    assert warmed.told == [(wanted, before)]
+    word, *means = warmed.meaning()
+    assert means != list(before[1:])
+    assert word != before[0]
+
+
+def test_serving_processes_load_first_what_endpoints_and_aliases_name(
+    api, models, checked, resources
+):
+    def likely(limit):
+        with resources.database.session() as session:
+            return likely_asked(session, limit)
+
+    assert likely(8) == [models["sol:1"]], "the champion's"
+    create(
+        api,
+        routes=[*weights(("sol:2", 100)), {"model": "sol:3", "mode": "shadow"}],
+        fallback={"model": "sol@champion", "when": ["error"]},
+    )
+    create(api, "last", routes=weights(("other:1", 100)))
+    # the last changed endpoint, the alias, then by turns: live, (no alias more), shadow
+    wanted = [models[ref] for ref in ("other:1", "sol:1", "sol:2", "sol:3")]
+    assert likely(8) == wanted
+    assert likely(3) == wanted[:3]
+    api.delete("endpoints/last", headers={"If-Match": "*"})
+    assert models["other:1"] not in likely(8)
+    put(api, routes=ROUTES, canary=CANARY)
+    assert likely(8) == [models["sol:1"], models["sol:2"]]
 
 
 def test_exactly_one_revision_is_active(api, made, resources):

@@ -155,7 +155,6 @@ def model(resources, monkeypatch):
         )
         session.add(row)
     monkeypatch.setattr("api.routes.endpoints.ask", lambda *_: {"inputs": "a structure"})
-    monkeypatch.setattr("api.routes.endpoints.warm", lambda ids: None)
 
 
 @pytest.mark.usefixtures("model")

@@ -8,6 +8,7 @@ import numpy as np
 import orjson
 import psycopg
 import pytest
+from redis import Redis
 
 from app.access.keys import create_key
 from app.algorithms.base import LearningTask, Predictions
@@ -27,6 +28,7 @@ from app.registry.training import point_after_training
 from app.storage import keys
 from tests.support.gateway import calling
 from tests.support.worker_here import WorkerHere
+from workers.servers import free_port
 
 FILES = ("weights/model.txt", "weights/scale.bin", "assessment/a.npz", "metrics.json", "card.md")
 N = 200
@@ -276,6 +278,31 @@ def test_every_move_is_announced(lab, resources):
         words.append(resources.cache.get(POINTERS_KEY))
     assert None not in words
     assert len(set(words)) == 4
+
+
+def test_serving_processes_load_a_version_before_an_alias_points_to_it(lab, warmed):
+    one, two = lab.version(1), lab.version(2)
+    for change, model in (
+        (lambda: lab.promoted(1), one),
+        (lambda: lab.promoted(2), two),
+        (lab.rollback, one),
+    ):
+        before = warmed.meaning()
+        change()
+        assert warmed.told == [({model.id}, before)]
+        assert warmed.meaning()[2] == [model.id]
+        assert warmed.meaning()[0] != before[0]
+        warmed.told.clear()
+    lab.api.delete("registry/sol/aliases/champion")
+    assert warmed.told == []
+
+
+def test_an_alias_moves_while_nobody_can_be_told(lab, resources, monkeypatch):
+    nobody = Redis(port=free_port(), socket_connect_timeout=2)
+    monkeypatch.setitem(resources.__dict__, "publisher", nobody)
+    lab.version(1)
+    lab.promoted(1)
+    assert lab.holder() == 1
 
 
 def test_two_who_promote_at_once_leave_one_history(lab):
@@ -648,18 +675,21 @@ def test_without_a_worker_the_alias_stays(lab, worker, resources, monkeypatch):
 
 def test_a_training_gives_a_free_alias_and_not_a_protected_one(lab, resources):
     one, two = lab.version(1), lab.version(2)
+    told_of = []
     with resources.database.session() as session:
-        told = point_after_training(session, one, "production", by="job:1")
+        told = point_after_training(session, one, "production", by="job:1", warm=told_of.extend)
     assert told == {"alias": "champion", "set": True}
     assert lab.history()[0]["by"] == "job:1"
     lab.policy(evaluation_dataset="named")
     with resources.database.session() as session:
-        told = point_after_training(session, two, "champion", by="job:2")
+        told = point_after_training(session, two, "champion", by="job:2", warm=told_of.extend)
     assert told["set"] is False
     assert "gate" in told["why"]
     assert lab.holder() == 1
     with resources.database.session() as session:
-        assert point_after_training(session, two, "archived", by="job:2")["set"] is False
+        told = point_after_training(session, two, "archived", by="job:2", warm=told_of.extend)
+    assert told["set"] is False
+    assert told_of == [one.id]
 
 
 # ---- what is said of versions and names

@@ -143,7 +143,6 @@ def no_worker(monkeypatch):
     """Every model is sound, every gate open."""
     monkeypatch.setattr("api.routes.aliases.ask", lambda *_: {"gate": None})
     monkeypatch.setattr("api.routes.endpoints.ask", lambda *_: {"inputs": "a structure"})
-    monkeypatch.setattr("api.routes.endpoints.warm", lambda ids: None)
 
 
 ALIASES = {

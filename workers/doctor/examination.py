@@ -18,6 +18,7 @@ _OF_STORES: tuple[tuple[str, Check], ...] = (
     ("broker", stores.broker),
     ("blobs", stores.disk),
     ("queues", work.queues),
+    ("replicas", work.replicas),
     ("claims", work.claims),
     ("versions", work.versions),
     ("leases", work.leases),

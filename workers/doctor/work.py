@@ -7,6 +7,7 @@ from app.core.code_revision import code_revision
 from app.jobs.chunks import bulk_of
 from app.jobs.store import queue_figures
 from app.jobs.workers import alive_workers
+from app.models.warming import WARM_CHANNEL
 from app.monitoring.worker_reports import worker_usages
 from app.resources import Resources
 from workers.doctor.finding import Finding, ok
@@ -33,6 +34,12 @@ SELECT id, 'it should have stopped' FROM jobs
 WHERE state = 'running' AND (cancel_requested_at < now() - make_interval(secs => %(late)s)
     OR deadline_at < now() - make_interval(secs => %(late)s))
 LIMIT 1000
+"""
+_SHORT: LiteralString = """
+SELECT e.name, (r.spec->>'min_replicas')::int AS asked
+FROM endpoints e JOIN endpoint_revisions r ON r.endpoint_id = e.id AND r.active
+WHERE e.state = 'active' AND (r.spec->>'min_replicas')::int > %(alive)s
+ORDER BY asked DESC, e.name LIMIT 1000
 """
 _CLAIMED: LiteralString = """
 SELECT DISTINCT worker FROM jobs WHERE state = 'running' AND claim_token IS NOT NULL
@@ -89,6 +96,23 @@ def queues(resources: Resources) -> Iterator[Finding]:
         said=f"nobody works at {', '.join(told)}",
         why="Jobs there wait for ever.",
         remedy=_RESTART,
+    )
+
+
+def replicas(resources: Resources) -> Iterator[Finding]:
+    """As many serving processes as endpoints ask for: each listens for models to load."""
+    ((_, alive),) = resources.redis.pubsub_numsub(WARM_CHANNEL)
+    found = _rows(resources, _SHORT, {"alive": alive})
+    if not found:
+        yield ok("replicas", f"serving processes that live: {alive}; no endpoint asks for more")
+        return
+    told = ", ".join(f"{row['name']} {row['asked']}" for row in found[:5])
+    yield Finding(
+        name="replicas",
+        state="warn",
+        said=f"serving processes that live: {alive}; min_replicas of endpoints: {told}",
+        why="All serving processes answer for all endpoints; fewer answer less at once.",
+        remedy="Raise RETORT_SERVING_PROCESSES, start more predict workers, or ask for fewer.",
     )
 
 

@@ -20,8 +20,6 @@ QUESTIONS = "serving:questions"
 LONG_QUESTIONS = "serving:questions:long"
 #: more inputs than that make a question a long one
 FEW = 8
-#: {"model_ids"}: load these, they will be asked for (published to all serving processes)
-WARM_CHANNEL = "serving:warm"
 #: answers that nobody fetched are gone after that (seconds)
 REPLY_TTL = 60
 

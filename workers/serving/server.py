@@ -19,10 +19,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Problem
 from app.core.redis_line import RedisLine
+from app.endpoints.active import likely_asked
 from app.features.matrix import molecule_cache
 from app.jobs.finish import problem_of
 from app.models.bundle import ModelBundle
-from app.models.records import pointed_lately
+from app.models.warming import WARM_CHANNEL
 from app.prediction.loading import model_cache
 from app.prediction.micro_batch import Answered, AnswerStore, Asked, MicroBatch
 from app.resources import Resources
@@ -31,7 +32,6 @@ from workers.serving.protocol import (
     LONG_QUESTIONS,
     QUESTIONS,
     REPLY_TTL,
-    WARM_CHANNEL,
     Answer,
     Question,
     encode_answers,
@@ -104,9 +104,14 @@ class Server:
         """What will be asked for, most likely."""
         try:
             with self._resources.database.session() as session:
-                self._models.warm(pointed_lately(session, _WARM_AT_START))
+                model_ids = likely_asked(session, _WARM_AT_START)
         except SQLAlchemyError as error:
             logger.warning("models are loaded when they are first asked for: %s", error)
+            return
+        except Exception:  # one endpoint that nobody can read is no reason to answer nobody
+            logger.exception("models are loaded when they are first asked for")
+            return
+        self._models.warm(model_ids)
 
     def _idle_seconds(self) -> float:
         return _LOADING_SECONDS if self._models.loading else _IDLE_SECONDS

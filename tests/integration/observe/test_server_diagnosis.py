@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -135,6 +136,33 @@ def test_a_queue_without_a_worker(resources):
     broken(resources, "queues", "warn", "gpu")
     job(resources, queue="'gpu'")
     broken(resources, "queues", "fail", "gpu (1 wait)")
+
+
+def serve(processes, resources):
+    """Listens as each serving process does."""
+    listener = processes.enter_context(resources.redis.pubsub())
+    listener.subscribe("serving:warm")
+    assert listener.get_message(timeout=5)
+
+
+def test_fewer_serving_processes_than_an_endpoint_asks_for(healthy):
+    for name, state, wanted in (("e", "active", 2), ("f", "active", 1), ("g", "archived", 9)):
+        execute(
+            healthy,
+            "WITH made AS (INSERT INTO endpoints (id, project_id, created_by, name, salt, state)"
+            " SELECT gen_random_uuid(), id, 'test', %s, 's', %s FROM projects LIMIT 1 RETURNING id)"
+            " INSERT INTO endpoint_revisions (id, endpoint_id, number, active, reason, created_by,"
+            " spec, resolved, buckets) SELECT gen_random_uuid(), id, 1, true, 'created', 'test',"
+            " jsonb_build_object('min_replicas', %s::int), '{}', '[]' FROM made",
+            *(name, state, wanted),
+        )
+    broken(healthy, "replicas", "warn", "live: 0")
+    with ExitStack() as processes:
+        serve(processes, healthy)
+        finding = broken(healthy, "replicas", "warn", "live: 1")
+        assert finding.said.endswith(": e 2")
+        serve(processes, healthy)
+        assert look(healthy)["replicas"].state == "ok"
 
 
 def test_another_release_among_the_workers(healthy):

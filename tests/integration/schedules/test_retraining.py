@@ -137,6 +137,27 @@ def test_a_better_version_is_held_until_somebody_approves(lab):
     assert (again.status_code, again.json()["code"]) == (409, "run_not_held")
 
 
+@pytest.mark.parametrize("then", ["promote", "hold"])
+def test_serving_processes_load_a_new_champion_before_its_name_means_it(lab, warmed, then):
+    lab.train("sol:1", alias="champion")
+    ((first, told_at),) = warmed.told
+    word, _, aliases = warmed.meaning()
+    assert set(aliases) == first
+    assert told_at[0] != word, "of a version that nobody could load before the commit"
+    run = lab.run(dataset="sol", then=then)
+    if then == "hold":
+        before = warmed.meaning()
+        assert len(warmed.told) == 1, "held is not promoted"
+        lab.api.post(f"schedules/nightly/runs/{run['id']}/approve", json={})
+        assert warmed.told[1][1] == before
+    _, (second, meant) = warmed.told
+    assert lab.champion() == 2
+    word, _, aliases = warmed.meaning()
+    assert set(aliases) == second
+    assert set(meant[2]) == first
+    assert meant[0] != word
+
+
 def test_a_rejected_version_is_kept_and_the_champion_stays(lab):
     lab.train("sol:1", alias="champion")
     run = lab.run(dataset="sol")

@@ -5,13 +5,17 @@ import signal
 import threading
 import time
 from collections import Counter
+from uuid import UUID
 
 import pytest
 
 from app.history.sink import drain
+from app.prediction.loading import model_cache
 from tests.support.inline import work_off
 from tests.support.served_models import altered, post, train
 from tests.support.serving import new_pid
+from tests.support.waiting import wait_for
+from workers.serving.server import Server
 
 
 @pytest.fixture
@@ -124,6 +128,22 @@ def test_a_shadow_is_stored_and_never_returned(api, server, resources, versions)
     values = {r["mode"]: r["output"]["targets"]["y"]["value"] for r in rows}
     assert values["live"] != values["shadow"]
     assert minutes(resources)[2, "shadow"] == [5, 0]
+
+
+def test_a_serving_process_that_starts_loads_what_endpoints_name(api, resources, versions):
+    make(api, route(1), shadow(3))
+    model_cache.cache_clear()  # the models were checked in this process
+    here = Server(resources)
+    thread = threading.Thread(target=here.run, daemon=True)
+    thread.start()
+    try:
+        live, other, shadowed = (UUID(version["model_id"]) for version in versions)
+        wait_for(lambda: shadowed in model_cache(resources), "the endpoint's models", 60)
+        assert live in model_cache(resources)
+        assert other not in model_cache(resources)
+    finally:
+        here.stop()
+        thread.join()
 
 
 def test_what_is_remembered_is_stored_without_an_endpoint(api, server, resources, versions):

@@ -12,11 +12,14 @@ import pytest
 import redis
 from rdkit import Chem
 
+from app.access.keys import create_key
 from app.core.ids import new_id
 from app.models.bundle import ModelBundle
+from app.models.warming import warm
 from app.prediction.answer_cache import answer_key, input_key
 from app.prediction.loading import model_cache
 from tests.support.cluster import ROOT
+from tests.support.gateway import calling
 from tests.support.served_models import altered, post, train
 from tests.support.serving import new_pid, serving
 from tests.support.waiting import wait_for
@@ -73,6 +76,29 @@ def test_what_was_asked_before_is_known_by_input_and_by_structure(api, server, m
     assert not post(api, "CCCO", force_recompute=True)["predictions"][0]["cached"]
     assert not post(api, "not a molecule")["predictions"][0]["cached"]
     assert known(api, "not a molecule")["status"] == "error"
+
+
+def test_asked_twice_is_half_known_by_the_rate_and_by_the_counter(resources, server, model):
+    def shown():
+        told = client.get("admin/prediction-cache", headers=admin).json()
+        return (told["hits"], told["misses"]) == (1, 1) and told
+
+    with resources.database.session() as session:
+        admin = {"Authorization": f"Bearer {create_key(session, name='a', is_admin=True).text}"}
+    with calling(resources) as client:
+        post(client, "CCCO")
+        key = answer_key(model["model_id"], input_key({"smiles": "CCCO"}))
+        wait_for(lambda: resources.cache.exists(key), "the answer is kept", 30)
+        assert post(client, "CCCO")["predictions"][0]["cached"]
+        told = wait_for(shown, "hits are counted each second", 30)
+        assert told["hit_rate"] == 0.5
+        assert [(m["model"]["id"], m["hit_rate"]) for m in told["models"]] == [
+            (model["model_id"], 0.5)
+        ]
+        registry = client.gateway.state.telemetry.registry
+    for known in ("hit", "miss"):
+        labels = {"cache": known}
+        assert registry.get_sample_value("retort_predicted_inputs_total", labels) == 1
 
 
 def test_known_answers_need_no_serving_process(api, resources, model):
@@ -281,8 +307,11 @@ def test_a_process_that_cannot_be_watched_is_replaced(api, server, model, monkey
 
 def test_nobody_answers_in_time(api, model):
     started = time.monotonic()
-    refused = post(api, "CCO", status=503, headers={"Prefer": "wait=1"})
-    assert refused["code"] == "no_worker_answered"
+    refused = api.post(
+        "predictions", json={"model": "mols", "inputs": ["CCO"]}, headers={"Prefer": "wait=1"}
+    )
+    assert (refused.status_code, refused.json()["code"]) == (503, "no_worker_answered")
+    assert refused.headers["retry-after"] == "5"
     assert time.monotonic() - started < 5
 
 
@@ -342,9 +371,6 @@ def test_what_is_not_to_be_waited_for_becomes_a_job(api, resources, model):
 
 
 def test_models_are_loaded_ahead_by_every_process_that_hears_of_them(resources, model):
-    from workers.serving.server import Server
-    from workers.warming import warm
-
     here = Server(resources)
     listener = threading.Thread(target=here.run, daemon=True)
     listener.start()
@@ -352,7 +378,7 @@ def test_models_are_loaded_ahead_by_every_process_that_hears_of_them(resources, 
         resources.redis.publish("serving:warm", b"nonsense")
         end = time.monotonic() + 60
         while model_cache(resources).peek(UUID(model["model_id"])) is None:
-            warm([UUID(model["model_id"]), new_id()])
+            warm(resources.publisher, [UUID(model["model_id"]), new_id()])
             assert time.monotonic() < end
             time.sleep(0.1)
     finally:

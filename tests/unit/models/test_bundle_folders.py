@@ -52,6 +52,18 @@ def test_members_keep_their_folders(bundle):
     np.testing.assert_array_equal(loaded.fitted.predict(X).values, expected.values)
 
 
+def test_memory_is_counted_by_the_files_that_were_loaded(bundle):
+    """Twice their bytes: what the cache's budget is kept by. Plots and figures are not loaded."""
+    storage, model_id = MemoryStorage(), new_id()
+    saved = bundle.save(storage, model_id, {"metrics.json": b" " * 100_000})
+    loaded = ModelBundle.load(storage, saved.manifest_key)
+    weights = storage.list(f"models/{model_id}/weights/")
+    stored = sum(len(storage.read(key)) for key in weights)
+    assert stored > 1_000
+    assert loaded.assessor is None
+    assert loaded.memory_bytes == 2 * stored
+
+
 class Planted(MemoryStorage):
     """Holds what its keys do not allow: the file that a forged manifest points to."""
 

@@ -72,3 +72,14 @@ def test_a_clock_that_is_moved_changes_nothing(celery, sent, monkeypatch, moved)
 def test_no_message_of_beat_expires_by_comparing_two_clocks():
     for entry in celery_app.conf.beat_schedule.values():
         assert "expires" not in entry["options"]
+
+
+def test_beat_asks_the_control_queue_to_look_at_canaries():
+    from tasks.endpoints import step_canaries
+
+    [entry] = [
+        entry
+        for entry in celery_app.conf.beat_schedule.values()
+        if entry["task"] == step_canaries.name
+    ]
+    assert (entry["schedule"], entry["options"]) == (5.0, {"queue": "control"})
