@@ -19,7 +19,7 @@ from api.predicting.request import (
     question_of,
 )
 from api.telemetry import Telemetry
-from app.core.errors import RetortError
+from app.core.errors import Overloaded, RetortError
 from app.endpoints.metering import Meter, MeterThread
 from app.endpoints.routing import Arm
 from app.history.entries import Answered, entries_of
@@ -239,8 +239,11 @@ class Predictor:
         *,
         error: RetortError | None = None,
     ) -> None:
-        """One request to one arm of an endpoint. What the caller did wrong is no error of it."""
-        if choice.revision is None:
+        """One request to one arm of an endpoint. What the caller did wrong is no error of it, and
+        what was shed before any model was asked (Overloaded) no request to it: it would be a
+        failure that is not the arm's, or one of a canary's `min_requests` that says nothing of it.
+        """
+        if choice.revision is None or isinstance(error, Overloaded):
             return
         items = () if found is None else found.items
         cause = None if error is None else cause_of(error)

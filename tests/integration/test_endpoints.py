@@ -406,7 +406,7 @@ def test_gateways_add_up_and_nothing_is_lost_at_shutdown(api, made, models, reso
                 "live",
                 milliseconds=20.0,
                 inputs=2,
-                cached=1,
+                cached=n % 2 * 2,
                 error=n < 5,
             )
         thread.close()

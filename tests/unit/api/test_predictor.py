@@ -1,0 +1,143 @@
+"""What a request leaves behind: the arms' counts, and what is remembered of it."""
+
+import asyncio
+from dataclasses import replace
+from types import SimpleNamespace
+from uuid import uuid4
+
+import orjson
+import pytest
+
+from api.predicting.predictor import Predictor
+from api.predicting.request import Asked
+from app.core.errors import Overloaded, Unavailable
+from app.endpoints.buckets import BUCKETS
+from app.endpoints.routing import ActiveRevision, Arm
+from app.endpoints.spec import HistorySpec
+from app.prediction.answer_cache import answer_key, input_key
+from tests.support.predictions import CALLER
+
+
+def arm(mode="live", number=1):
+    return Arm(ref="m", model_id=uuid4(), name="m", number=number, mode=mode)
+
+
+LIVE, SHADOW, FALLBACK = arm(), arm("shadow", 2), arm("fallback", 3)
+
+ENDPOINT = ActiveRevision(
+    endpoint_id=uuid4(),
+    project_id=CALLER.project_id,
+    name="e",
+    number=4,
+    salt=b"",
+    sticky="none",
+    arms=(LIVE,),
+    table=bytes(BUCKETS),
+    shadows=(),
+    fallback=None,
+    fallback_when=frozenset(),
+    history=HistorySpec(),
+    cache=True,
+    deadline_ms=None,
+    min_replicas=1,
+)
+
+
+class Redis:
+    """Known answers, the names and the serving processes of one endpoint."""
+
+    def __init__(self, revision, *, known=(), errors=()):
+        self.revision, self.known, self.errors = revision, set(known), dict(errors)
+
+    def remembered(self, *_):
+        return self.revision
+
+    def holds(self, *_):
+        return True
+
+    async def get(self, keys):
+        return [b',"status":"ok"' if key in self.known else None for key in keys]
+
+    async def ask(self, model_id, inputs, **_):
+        if model_id in self.errors:
+            raise self.errors[model_id]
+        n = len(inputs)
+        return SimpleNamespace(items=[b',"status":"ok"'] * n, cached=[False] * n)
+
+
+class Beside:
+    """What is to be done beside answering: it is done when the answer is there."""
+
+    def __init__(self):
+        self.works, self.rows, self.is_busy = [], [], False
+
+    def count(self, *_):
+        return None
+
+    def do(self, work):
+        self.works.append(work)
+
+    def remember(self, entries):
+        self.rows += [orjson.loads(entry.body) for entry in entries]
+
+
+def ask(revision, *smiles, n=1, known=(), errors=(), **fields):
+    """The counts by mode, and the rows of the history, of `n` requests."""
+    predictor = object.__new__(Predictor)
+    redis, beside, seen = Redis(revision, known=known, errors=errors), Beside(), []
+    predictor._telemetry = SimpleNamespace(predicted=lambda *_: None)
+    predictor._names = predictor._lookup = predictor.serving = redis
+    predictor._aside = beside
+    predictor._meter = SimpleNamespace(
+        observe=lambda *arm, **told: seen.append({"mode": arm[3], **told})
+    )
+
+    async def run():
+        for number in range(n):
+            asked = Asked(
+                caller=CALLER,
+                ref="endpoint:e",
+                inputs=[{"smiles": one} for one in smiles],
+                seconds=5,
+                request_id=f"r{number}",
+                **fields,
+            )
+            try:
+                await predictor.predict(asked)
+            except (Overloaded, Unavailable) as error:
+                seen.append(error)
+            for work in beside.works:
+                await work
+            beside.works.clear()
+
+    asyncio.run(run())
+    return seen, beside.rows
+
+
+def test_what_the_cache_knew_is_told_to_the_meter():
+    known = [answer_key(LIVE.model_id, input_key({"smiles": "C"}))]
+    ([told], _) = ask(ENDPOINT, "C", "CC", known=known)
+    assert (told["mode"], told["inputs"], told["cached"], told["error"]) == ("live", 2, 1, False)
+
+
+def test_what_was_shed_is_no_request_to_the_arm():
+    (seen, _) = ask(ENDPOINT, "C", errors={LIVE.model_id: Overloaded("too many")})
+    assert [type(one) for one in seen] == [Overloaded], "nothing but the caller's answer"
+    ([told, error], _) = ask(ENDPOINT, "C", errors={LIVE.model_id: Unavailable("away")})
+    assert (told["mode"], told["error"]) == ("live", True)
+    assert isinstance(error, Unavailable)
+
+
+def test_the_fallback_steps_in_for_what_was_shed():
+    revision = replace(ENDPOINT, fallback=FALLBACK, fallback_when=frozenset({"error"}))
+    ([told], _) = ask(revision, "C", errors={LIVE.model_id: Overloaded("too many")})
+    assert (told["mode"], told["error"]) == ("fallback", False)
+
+
+@pytest.mark.parametrize("error", [Overloaded("too many"), Unavailable("away")])
+def test_a_shadow_that_was_shed_has_not_failed(error):
+    revision = replace(ENDPOINT, shadows=(SHADOW,))
+    seen, _ = ask(revision, "C", errors={SHADOW.model_id: error})
+    told = [(one["mode"], one["error"]) for one in seen]
+    failed = [] if isinstance(error, Overloaded) else [("shadow", True)]
+    assert told == [("live", False), *failed]
