@@ -11,11 +11,12 @@ from api.predicting.request import (
     Asked,
     Cause,
     Choice,
+    Kept,
     Predicted,
     cause_of,
     choose,
     fallback_of,
-    policy_of,
+    kept_of,
     question_of,
 )
 from api.telemetry import Telemetry
@@ -184,12 +185,15 @@ class Predictor:
         misses = len(found.cached) - hits
         self._aside.count(found.model.model_id, hits, misses)
         self._telemetry.predicted(hits, misses)
-        self._remember(asked, keys, found, started)
-        for arm in choice.shadows:
-            if not self._aside.is_busy:
-                self._aside.do(self._shadow(replace(choice, model=arm), asked, keys))
+        shadows = () if self._aside.is_busy else choice.shadows
+        kept = kept_of(asked, found.revision, keys, shadowed=bool(shadows))
+        self._remember(asked, keys, found, started, kept)
+        for arm in shadows:
+            self._aside.do(self._shadow(replace(choice, model=arm), asked, keys, kept))
 
-    async def _shadow(self, choice: Choice, asked: Asked, keys: Sequence[str]) -> None:
+    async def _shadow(
+        self, choice: Choice, asked: Asked, keys: Sequence[str], kept: Kept | None
+    ) -> None:
         started = time.perf_counter()
         try:
             found = await self._complete(choice, asked, [None] * len(keys))
@@ -197,17 +201,22 @@ class Predictor:
             self._observe(choice, None, started, error=error)
             return
         self._observe(choice, found, started)
-        self._remember(asked, keys, found, started)
+        self._remember(asked, keys, found, started, kept)
 
     def _remember(
-        self, asked: Asked, keys: Sequence[str], found: Predicted, started: float
+        self,
+        asked: Asked,
+        keys: Sequence[str],
+        found: Predicted,
+        started: float,
+        kept: Kept | None,
     ) -> None:
-        policy = policy_of(asked, found.revision)
-        if policy is None:
+        if kept is None:
             return
+        drawn = [n for n, key in enumerate(keys) if key in kept.keys]
         by_fallback = {} if found.fallback is None else dict.fromkeys(found.fallback[2], True)
         for fell_back in (False, True):
-            places = [n for n in range(len(keys)) if (n in by_fallback) == fell_back]
+            places = [n for n in drawn if (n in by_fallback) == fell_back]
             arm = found.fallback[0] if fell_back and found.fallback is not None else found.model
             self._aside.remember(
                 entries_of(
@@ -224,7 +233,7 @@ class Predictor:
                     caller=asked.caller,
                     request_id=asked.request_id,
                     mode="fallback" if fell_back else arm.mode,
-                    policy=policy,
+                    policy=kept.policy,
                     endpoint_id=None if found.revision is None else found.revision.endpoint_id,
                     endpoint_revision=None if found.revision is None else found.revision.number,
                     latency_ms=round(1000 * (time.perf_counter() - started), 3),

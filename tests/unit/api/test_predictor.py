@@ -141,3 +141,56 @@ def test_a_shadow_that_was_shed_has_not_failed(error):
     told = [(one["mode"], one["error"]) for one in seen]
     failed = [] if isinstance(error, Overloaded) else [("shadow", True)]
     assert told == [("live", False), *failed]
+
+
+def rows_by_mode(rows):
+    """(request, SMILES) by mode; each once."""
+    found = {"live": [], "shadow": [], "fallback": []}
+    for row in rows:
+        found[row["mode"]].append((row["request_id"], row["input"]["smiles"]))
+    return {mode: sorted(pairs) for mode, pairs in found.items() if pairs}
+
+
+def test_a_sample_holds_both_answers_or_neither():
+    history = HistorySpec(store="sample", share=0.25)
+    revision = replace(ENDPOINT, shadows=(SHADOW, arm("shadow", 4)), history=history)
+    _, rows = ask(revision, "C", "CC", "CCC", "C", n=1_000)
+    kept = rows_by_mode(rows)
+    assert kept["shadow"] == sorted(2 * kept["live"])
+    # each of 3,000 inputs by its own draw: 750 with a standard deviation of 24
+    assert 600 < len(set(kept["live"])) < 900
+    # the same input twice in one request is one draw
+    assert all(kept["live"].count((r, s)) == (2 if s == "C" else 1) for r, s in kept["live"])
+
+
+def test_what_a_shadow_predicts_too_is_stored_without_a_policy():
+    often = replace(ENDPOINT, shadows=(replace(SHADOW, sample=0.5),))
+    _, rows = ask(often, "C", n=400)
+    kept = rows_by_mode(rows)
+    assert kept["live"] == kept["shadow"]
+    # 200 with a standard deviation of 10
+    assert 140 < len(kept["live"]) < 260
+    assert {row["expires_at"] for row in rows} == {None}, "as the installation keeps them"
+    _, rows = ask(replace(often, shadows=(SHADOW,), history=HistorySpec(keep_days=3)), "C")
+    assert len(rows) == 2
+    assert None not in {row["expires_at"] for row in rows}
+
+
+def test_without_a_shadow_nothing_is_stored_unasked():
+    assert ask(ENDPOINT, "C")[1] == []
+    assert rows_by_mode(ask(ENDPOINT, "C", remember=True)[1]) == {"live": [("r0", "C")]}
+
+
+def test_an_answer_of_the_fallback_is_drawn_like_any():
+    revision = replace(
+        ENDPOINT,
+        fallback=FALLBACK,
+        fallback_when=frozenset({"error"}),
+        shadows=(SHADOW,),
+        history=HistorySpec(store="sample", share=0.5),
+    )
+    _, rows = ask(revision, "C", n=200, errors={LIVE.model_id: Unavailable("away")})
+    kept = rows_by_mode(rows)
+    assert kept["fallback"] == kept["shadow"]
+    # 100 with a standard deviation of 7
+    assert 65 < len(kept["fallback"]) < 135
