@@ -11,15 +11,16 @@ from api.predicting.request import (
     Asked,
     Cause,
     Choice,
+    Kept,
     Predicted,
     cause_of,
     choose,
     fallback_of,
-    policy_of,
+    kept_of,
     question_of,
 )
 from api.telemetry import Telemetry
-from app.core.errors import RetortError
+from app.core.errors import Overloaded, RetortError
 from app.endpoints.metering import Meter, MeterThread
 from app.endpoints.routing import Arm
 from app.history.entries import Answered, entries_of
@@ -194,12 +195,15 @@ class Predictor:
         misses = len(found.cached) - hits
         self._aside.count(found.model.model_id, hits, misses)
         self._telemetry.predicted(hits, misses)
-        self._remember(asked, keys, found, started)
-        for arm in choice.shadows:
-            if not self._aside.is_busy:
-                self._aside.do(self._shadow(replace(choice, model=arm), asked, keys))
+        shadows = () if self._aside.is_busy else choice.shadows
+        kept = kept_of(asked, found.revision, keys, shadowed=bool(shadows))
+        self._remember(asked, keys, found, started, kept)
+        for arm in shadows:
+            self._aside.do(self._shadow(replace(choice, model=arm), asked, keys, kept))
 
-    async def _shadow(self, choice: Choice, asked: Asked, keys: Sequence[str]) -> None:
+    async def _shadow(
+        self, choice: Choice, asked: Asked, keys: Sequence[str], kept: Kept | None
+    ) -> None:
         started = time.perf_counter()
         try:
             found = await self._complete(choice, asked, [None] * len(keys))
@@ -207,17 +211,22 @@ class Predictor:
             self._observe(choice, None, started, error=error)
             return
         self._observe(choice, found, started)
-        self._remember(asked, keys, found, started)
+        self._remember(asked, keys, found, started, kept)
 
     def _remember(
-        self, asked: Asked, keys: Sequence[str], found: Predicted, started: float
+        self,
+        asked: Asked,
+        keys: Sequence[str],
+        found: Predicted,
+        started: float,
+        kept: Kept | None,
     ) -> None:
-        policy = policy_of(asked, found.revision)
-        if policy is None:
+        if kept is None:
             return
+        drawn = [n for n, key in enumerate(keys) if key in kept.keys]
         by_fallback = {} if found.fallback is None else dict.fromkeys(found.fallback[2], True)
         for fell_back in (False, True):
-            places = [n for n in range(len(keys)) if (n in by_fallback) == fell_back]
+            places = [n for n in drawn if (n in by_fallback) == fell_back]
             arm = found.fallback[0] if fell_back and found.fallback is not None else found.model
             self._aside.remember(
                 entries_of(
@@ -234,7 +243,7 @@ class Predictor:
                     caller=asked.caller,
                     request_id=asked.request_id,
                     mode="fallback" if fell_back else arm.mode,
-                    policy=policy,
+                    policy=kept.policy,
                     endpoint_id=None if found.revision is None else found.revision.endpoint_id,
                     endpoint_revision=None if found.revision is None else found.revision.number,
                     latency_ms=round(1000 * (time.perf_counter() - started), 3),
@@ -249,8 +258,11 @@ class Predictor:
         *,
         error: RetortError | None = None,
     ) -> None:
-        """One request to one arm of an endpoint. What the caller did wrong is no error of it."""
-        if choice.revision is None:
+        """One request to one arm of an endpoint. What the caller did wrong is no error of it, and
+        what was shed before any model was asked (Overloaded) no request to it: it would be a
+        failure that is not the arm's, or one of a canary's `min_requests` that says nothing of it.
+        """
+        if choice.revision is None or isinstance(error, Overloaded):
             return
         items = () if found is None else found.items
         cause = None if error is None else cause_of(error)

@@ -9,7 +9,7 @@ from api.predicting.names import Target
 from app.access.principal import Principal
 from app.core.errors import Overloaded, RetortError, Unavailable
 from app.endpoints.routing import ActiveRevision, Arm, Plan, plan, sticky_key
-from app.history.policy import ALL, HistoryPolicy
+from app.history.policy import ALL, NONE, HistoryPolicy
 from app.prediction.answer_cache import shown_input
 
 Inputs = Sequence[Mapping[str, Any]]
@@ -69,6 +69,23 @@ class Choice:
     shadows: tuple[Arm, ...] = ()
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Kept:
+    """What is stored of a request: of its answer and of the shadows' answers the same inputs, drawn
+    once, for one without the other compares nothing.
+    """
+
+    #: of those inputs
+    keys: frozenset[str]
+    #: None: as the installation keeps them
+    keep_days: int | None
+
+    @property
+    def policy(self) -> HistoryPolicy:
+        """Of what was drawn already."""
+        return HistoryPolicy(store="all", keep_days=self.keep_days)
+
+
 def choose(target: Target, asked: Asked) -> Choice:
     if isinstance(target, Arm):
         return Choice(model=target)
@@ -99,13 +116,24 @@ def cause_of(error: RetortError) -> Cause | None:
     return "error" if error.problem()["code"] in _OURS else None
 
 
-def policy_of(asked: Asked, revision: ActiveRevision | None) -> HistoryPolicy | None:
+def kept_of(
+    asked: Asked, revision: ActiveRevision | None, keys: Sequence[str], *, shadowed: bool
+) -> Kept | None:
+    """`keys`: of the inputs. `shadowed`: a shadow predicts them too."""
+    policy = _policy(asked, revision, shadowed=shadowed)
+    kept = frozenset(key for key in set(keys) if policy.keeps())
+    return Kept(keys=kept, keep_days=policy.keep_days) if kept else None
+
+
+def _policy(asked: Asked, revision: ActiveRevision | None, *, shadowed: bool) -> HistoryPolicy:
+    """A shadow is there to be compared, so what it predicts is stored where nothing else is."""
     if asked.remember:
         return ALL
-    if revision is None or revision.history.store == "none":
-        return None
+    if revision is None:
+        return NONE
     said = revision.history
-    return HistoryPolicy(store=said.store, share=said.share or 1.0, keep_days=said.keep_days)
+    store = "all" if shadowed and said.store == "none" else said.store
+    return HistoryPolicy(store=store, share=said.share or 1.0, keep_days=said.keep_days)
 
 
 def question_of(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -107,6 +107,9 @@ def comparison(
 ) -> Response:
     """Each arm against the first route's (or `baseline`), and which differences are real: p values
     and intervals hold however often one looks. `practical`: what does not matter, of error rates.
+
+    Over the active revision, from when both arms were asked in it; `minutes`: over the last ones
+    instead, whichever revisions they were.
     """
     with resources.database.session() as session:
         stored = records.get(session, caller.project_id, name)

@@ -151,7 +151,7 @@ class CanaryAnswer(BaseModel):
 
 
 class ArmMetrics(BaseModel):
-    """Latencies within 8 %; shares are null without requests."""
+    """Latencies within 8 %, of requests without cached inputs; shares are null without requests."""
 
     #: name:number
     model: str

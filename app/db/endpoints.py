@@ -103,7 +103,7 @@ class EndpointMinuteRow(Base):
     cached: Mapped[int]
     out_of_domain: Mapped[int]
     fallbacks: Mapped[int]
-    #: requests by bucket of app/endpoints/latency.py
+    #: requests without cached inputs, by bucket of app/endpoints/latency.py
     latency: Mapped[list[int]] = mapped_column(ARRAY(Integer))
 
 

@@ -250,7 +250,7 @@ def _disagreements(
 ) -> list[Disagreement]:
     if canary.guards.disagreement is None:
         return []
-    pairs = pairs_of(cursor_of(session), endpoint, model_id, since=since)
+    pairs = pairs_of(cursor_of(session), endpoint, model_id, period=Period(since=since))
     return compare_pairs(pairs)
 
 

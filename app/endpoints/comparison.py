@@ -23,7 +23,9 @@ PRACTICAL = 0.005
 
 
 def arm_json(counts: Counts) -> dict[str, Any]:
-    """Figures of one arm; the interval of the error rate is for one look (Wilson, 95 %)."""
+    """Figures of one arm; the interval of the error rate is for one look (Wilson, 95 %), and the
+    percentiles are of requests without cached inputs.
+    """
     interval = wilson(counts.errors, counts.requests)
     return {
         "requests": counts.requests,
@@ -53,7 +55,8 @@ def difference_json(found: Difference) -> dict[str, Any]:
 
 def compare_arms(first: Counts, second: Counts, *, practical: float = PRACTICAL) -> dict[str, Any]:
     """Second against first: error rates (a difference) and latencies (a ratio of geometric means,
-    within 8 %), with advice whether to go on.
+    within 8 %), with advice whether to go on. Latencies are of requests without cached inputs, so
+    `n` of their ratio is at most the number of requests.
     """
     errors = compare_rates((first.errors, first.requests), (second.errors, second.requests), ALPHA)
     logs = mean_difference(

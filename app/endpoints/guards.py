@@ -95,32 +95,39 @@ def _p95(guards: GuardSpec, mine: Counts, alpha: float) -> Iterator[Finding]:
 def _ratio(
     guards: GuardSpec, mine: Counts, others: Counts, alpha: float, fewest: int
 ) -> Iterator[Finding]:
-    """The others' percentile counts as known once they have had `min_requests`."""
+    """The others' percentile counts as known once they have computed `min_requests`."""
     if guards.p95_ratio is None:
         return
     stable = latency.quantile_ms(others.latency, 1 - _TAIL)
-    if others.requests == 0 or stable is None:
+    if stable is None:
+        every = f": all {others.requests} requests came from the cache" if others.requests else ""
         yield Finding(
             guard="p95_ratio",
             verdict="met",
             value=None,
             limit=guards.p95_ratio,
-            detail="no other arm to compare with",
+            detail=f"no other arm to compare with{every}",
         )
         return
     found = _slow("p95_ratio", mine, guards.p95_ratio * stable, alpha)
-    if others.requests < fewest and found.verdict == "broken":
+    if sum(others.latency) < fewest and found.verdict == "broken":
         yield Finding(**{**vars(found), "verdict": "unclear"})
         return
     yield found
 
 
 def _slow(guard: str, mine: Counts, limit: float, alpha: float) -> Finding:
-    """p95 above the limit means: more than 5 percent take longer than the limit."""
+    """p95 above the limit means: more than 5 percent take longer than the limit, of those that the
+    arm has computed. Where the cache knew all of them, none has been slow.
+    """
     p95 = latency.quantile_ms(mine.latency, 1 - _TAIL)
     slow = latency.above(mine.latency, limit)
-    broken = is_above(slow, sum(mine.latency), _TAIL, alpha)
-    detail = f"{slow} of {mine.requests} took longer than {limit:.3g} ms"
+    computed = sum(mine.latency)
+    if mine.requests and not computed:
+        detail = f"all {mine.requests} requests came from the cache"
+        return Finding(guard=guard, verdict="met", value=None, limit=limit, detail=detail)
+    broken = is_above(slow, computed, _TAIL, alpha)
+    detail = f"{slow} of {computed} computed requests took longer than {limit:.3g} ms"
     return _finding(guard, p95, limit, detail, broken)
 
 

@@ -51,6 +51,7 @@ class Counts:
     cached: int = 0
     out_of_domain: int = 0
     fallbacks: int = 0
+    #: of the requests that were computed: fewer than `requests` where some came from the cache
     latency: list[int] = field(default_factory=lambda: [0] * N_BUCKETS)
 
     def add(self, other: "Counts") -> None:
@@ -91,6 +92,10 @@ class Meter:
         """One request to one arm. `error`: it gave no answer for a reason of ours; `fell_back`: the
         fallback stepped in for it (that one's own request is observed as mode `fallback`);
         `refused`, `cached`, `out_of_domain`: of its inputs.
+
+        A request with cached inputs has no place among the latencies: how many an arm has says how
+        long it has been asked and whether the gateway reads the cache for it (for a shadow it does
+        not), nothing of the model.
         """
         key = (endpoint_id, revision, model_id, mode, int(self._seconds() // 60))
         bucket = bucket_of_ms(milliseconds)
@@ -105,7 +110,8 @@ class Meter:
             counts.cached += cached
             counts.out_of_domain += out_of_domain
             counts.fallbacks += fell_back
-            counts.latency[bucket] += 1
+            if not cached:
+                counts.latency[bucket] += 1
 
     def flush(self, database: Database) -> int:
         """Adds what was counted since the last flush to the database, in one transaction; how many

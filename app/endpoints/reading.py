@@ -1,6 +1,7 @@
 """What an endpoint has done, and how its arms compare, as they are told."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -8,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from app.db.database import cursor_of
+from app.db.database import Cursor, cursor_of
 from app.db.endpoints import EndpointRow
 from app.db.models import ModelVersionRow
 from app.endpoints.active import active_of
@@ -21,7 +22,14 @@ from app.endpoints.comparison import (
 )
 from app.endpoints.metering import Counts
 from app.endpoints.records import Stored
-from app.endpoints.stored import Period, arms_of, minutes_of, outcomes_of, pairs_of
+from app.endpoints.stored import (
+    Period,
+    arms_of,
+    beginnings_of,
+    minutes_of,
+    outcomes_of,
+    pairs_of,
+)
 
 _Arms = Mapping[tuple[UUID, str], Counts]
 _COUNTS = ("requests", "inputs", "errors", "refused", "cached", "out_of_domain", "fallbacks")
@@ -54,45 +62,83 @@ def comparison(
     since: datetime | None = None,
     practical: float,
 ) -> dict[str, Any]:
-    """Every other live arm, and every shadow, against one: `baseline`, else the first route's."""
-    endpoint = stored.endpoint
+    """Every other live arm, and every shadow, against one: `baseline`, else the first route's.
+
+    Without `since` two arms are compared over the active revision, from when both were asked in it:
+    no arm is judged by weeks in which the other was not there. Earlier revisions are left out, even
+    if both took part, because the shares differ: pooled over them, an arm that had more of a bad
+    hour is the worse one, however good it is. Within a revision the shares stay, and a canary's
+    guards look at no more either. With `since` whatever happened from then on counts, in every
+    revision.
+    """
+    endpoint, cursor = stored.endpoint, cursor_of(session)
+    number = stored.revision.number
     active = active_of(session, endpoint, stored.revision)
     first = baseline or active.arms[0].model_id
-    arms = arms_of(cursor_of(session), endpoint.id, Period(since=since))
+    period = Period(revisions=[number]) if since is None else Period(since=since)
+    arms = arms_of(cursor, endpoint.id, period)
     others = [
         (arm.model_id, arm.mode) for arm in (*active.arms, *active.shadows) if arm.model_id != first
     ]
-    names = _names(session, {first, *(model for model, _ in others), *(key[0] for key in arms)})
-    rows = outcomes_of(cursor_of(session), endpoint)
+    read = _Read(
+        cursor=cursor,
+        endpoint=endpoint,
+        period=period,
+        begun=beginnings_of(cursor, endpoint.id, number) if since is None else {},
+        outcomes=outcomes_of(cursor, endpoint, period),
+        names=_names(session, {first, *(m for m, _ in others), *(key[0] for key in arms)}),
+        practical=practical,
+    )
     return {
         "endpoint": endpoint.name,
         "alpha": ALPHA,
-        "arms": _arms_json(arms, names),
-        "comparisons": [
-            _pair(session, endpoint, arms, names, rows, first, second, mode, practical)
-            for second, mode in dict.fromkeys(others)
-        ],
+        "arms": _arms_json(arms, read.names),
+        "comparisons": [_pair(read, first, second, mode) for second, mode in dict.fromkeys(others)],
     }
 
 
-def _pair(
-    session: Session,
-    endpoint: EndpointRow,
-    arms: _Arms,
-    names: Mapping[UUID, str],
-    rows: Sequence[Mapping[str, Any]],
-    first: UUID,
-    second: UUID,
-    mode: str,
-    practical: float,
-) -> dict[str, Any]:
-    mine = arms.get((first, "live"), Counts())
-    told = compare_arms(mine, arms.get((second, mode), Counts()), practical=practical)
-    pairs = pairs_of(cursor_of(session), endpoint, second, live=first) if mode == "shadow" else []
+@dataclass(frozen=True, kw_only=True)
+class _Read:
+    """What the comparisons of one endpoint have in common."""
+
+    cursor: Cursor
+    endpoint: EndpointRow
+    period: Period
+    #: when each arm was first asked, where that bounds the period
+    begun: Mapping[tuple[UUID, str], datetime]
+    #: of the whole period
+    outcomes: Sequence[Mapping[str, Any]]
+    names: Mapping[UUID, str]
+    practical: float
+
+    def period_of(self, *arms: tuple[UUID, str]) -> Period:
+        """From when all of them were there. A route that follows its alias changes its model
+        within a revision.
+        """
+        begun = [self.begun[arm] for arm in arms if arm in self.begun]
+        return replace(self.period, since=max(begun)) if begun else self.period
+
+
+def _pair(read: _Read, first: UUID, second: UUID, mode: str) -> dict[str, Any]:
+    period = read.period_of((first, "live"), (second, mode))
+    arms = arms_of(read.cursor, read.endpoint.id, period)
+    told = compare_arms(
+        arms.get((first, "live"), Counts()),
+        arms.get((second, mode), Counts()),
+        practical=read.practical,
+    )
+    pairs = []
+    if mode == "shadow":
+        pairs = pairs_of(read.cursor, read.endpoint, second, live=first, period=period)
+    # a model's newest prediction of something is within the period if any of them is
+    since = period.since
+    rows = [row for row in read.outcomes if since is None or row["created_at"] >= since]
     outcomes = compare_outcomes(rows, first, second)
-    named = {"first": names[first], "second": names[second], "mode": mode}
+    names = read.names
     return {
-        **named,
+        "first": names[first],
+        "second": names[second],
+        "mode": mode,
         **told,
         "answers": compare_answers(pairs),
         "outcomes": outcomes,

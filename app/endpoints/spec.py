@@ -18,7 +18,8 @@ _ROUNDING = 0.005
 
 class RouteSpec(RequestModel):
     model: ModelRef
-    #: live: answers the caller; shadow: predicts too, is stored, never returned
+    #: live: answers the caller; shadow: predicts too, is stored with the live answer to the same
+    #: input, never returned
     mode: Literal["live", "shadow"] = "live"
     #: percent of the live requests; all live weights together are 100; a lone live route needs none
     weight: Annotated[float, Field(ge=0, le=100)] | None = None
@@ -69,8 +70,11 @@ class CanarySpec(RequestModel):
 
 
 class HistorySpec(RequestModel):
-    """Which predictions are stored."""
+    """Which predictions are stored: of a request that a shadow predicts too, the live answer and
+    the shadow's together, or neither.
+    """
 
+    #: none: those alone that a shadow predicts too
     store: Literal["none", "all", "sample"] = "none"
     #: of `sample`
     share: Share | None = None
@@ -192,8 +196,6 @@ def _guards(spec: EndpointSpec) -> Iterator[FieldError]:
     if spec.canary.model not in [route.model for route in spec.shadows]:
         detail = "it is measured by a shadow: add a shadow route of the canary's model"
         yield _wrong(pointer, "no_shadow", detail)
-    if spec.history.store == "none":
-        yield _wrong(pointer, "no_history", "it is measured on stored predictions: set `history`")
 
 
 def _fallback(spec: EndpointSpec) -> Iterator[FieldError]:
@@ -209,5 +211,6 @@ def _fallback(spec: EndpointSpec) -> Iterator[FieldError]:
 def _history(spec: EndpointSpec) -> Iterator[FieldError]:
     if (spec.history.store == "sample") != (spec.history.share is not None):
         yield _wrong("/history/share", "share", "`share` goes with `store: sample`, and only there")
-    if spec.history.store == "none" and spec.history.keep_days is not None:
+    nothing = spec.history.store == "none" and not spec.shadows
+    if nothing and spec.history.keep_days is not None:
         yield _wrong("/history/keep_days", "nothing_stored", "nothing is stored")

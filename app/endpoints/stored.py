@@ -40,6 +40,7 @@ JOIN predictions l ON l.project_id = s.project_id AND l.request_id = s.request_i
   AND l.model_id <> s.model_id AND (%(live)s::uuid IS NULL OR l.model_id = %(live)s)
 WHERE s.project_id = %(project)s AND s.endpoint_id = %(endpoint)s AND s.mode = 'shadow'
   AND s.model_id = %(shadow)s
+  AND (%(revisions)s::bigint[] IS NULL OR s.endpoint_revision = ANY(%(revisions)s))
   AND (%(since)s::timestamptz IS NULL OR s.created_at >= %(since)s)
 ORDER BY s.id DESC LIMIT %(limit)s
 """
@@ -50,13 +51,20 @@ WITH known AS (
   SELECT DISTINCT ON (request_id, input_id, structure, target) * FROM endpoint_outcomes
   WHERE endpoint_id = %(endpoint)s ORDER BY request_id, input_id, structure, target, id DESC
 )
-SELECT DISTINCT ON (o.id, p.model_id) o.id, o.target, o.number, o.label, p.model_id, p.output
+SELECT DISTINCT ON (o.id, p.model_id)
+  o.id, o.target, o.number, o.label, p.model_id, p.output, p.created_at
 FROM known o JOIN predictions p ON p.project_id = %(project)s AND p.endpoint_id = %(endpoint)s
+  AND (%(revisions)s::bigint[] IS NULL OR p.endpoint_revision = ANY(%(revisions)s))
+  AND (%(since)s::timestamptz IS NULL OR p.created_at >= %(since)s)
   AND CASE WHEN o.structure IS NULL
     THEN p.request_id = o.request_id
       AND (o.input_id IS NULL OR p.input->>'id' = o.input_id)
     ELSE p.input->>'smiles' = o.structure OR p.structure = o.structure END
 ORDER BY o.id, p.model_id, p.id DESC LIMIT %(limit)s
+"""
+_BEGINNINGS: LiteralString = """
+SELECT model_id, mode, min(minute) AS minute FROM endpoint_minutes
+WHERE endpoint_id = %s AND revision = %s GROUP BY model_id, mode
 """
 #: what one comparison reads at most
 MOST_PAIRS = 100_000
@@ -69,14 +77,19 @@ class Period:
     revisions: Sequence[int] | None = None
     since: datetime | None = None
 
+    def as_values(self) -> dict[str, Any]:
+        """For the queries here."""
+        revisions = None if self.revisions is None else list(self.revisions)
+        return {"revisions": revisions, "since": self.since}
+
+
+#: all that is known
+ALWAYS = Period()
+
 
 def arms_of(cursor: Cursor, endpoint_id: UUID, period: Period) -> dict[tuple[UUID, str], Counts]:
     """By model and mode."""
-    values = {
-        "endpoint": endpoint_id,
-        "revisions": None if period.revisions is None else list(period.revisions),
-        "since": period.since,
-    }
+    values = {"endpoint": endpoint_id, **period.as_values()}
     cursor.execute(_MINUTES, values)
     found = {}
     for row in cursor.fetchall():
@@ -87,6 +100,14 @@ def arms_of(cursor: Cursor, endpoint_id: UUID, period: Period) -> dict[tuple[UUI
         if row["place"] <= N_BUCKETS:
             found[row["model_id"], row["mode"]].latency[row["place"] - 1] = row["n"]
     return found
+
+
+def beginnings_of(
+    cursor: Cursor, endpoint_id: UUID, revision: int
+) -> dict[tuple[UUID, str], datetime]:
+    """By model and mode, the minute in which it was first asked in this revision."""
+    cursor.execute(_BEGINNINGS, (endpoint_id, revision))
+    return {(row["model_id"], row["mode"]): row["minute"] for row in cursor.fetchall()}
 
 
 def minutes_of(cursor: Cursor, endpoint_id: UUID, since: datetime) -> list[dict[str, Any]]:
@@ -107,7 +128,7 @@ def pairs_of(
     shadow: UUID,
     *,
     live: UUID | None = None,
-    since: datetime | None = None,
+    period: Period = ALWAYS,
 ) -> list[tuple[Any, Any]]:
     """(output of the live model, of the shadow) of the same inputs in the same requests; newest
     first. `live`: only of this model; None: of any other than the shadow.
@@ -119,17 +140,26 @@ def pairs_of(
         "endpoint": endpoint.id,
         "live": live,
         "shadow": shadow,
-        "since": since,
         "limit": MOST_PAIRS,
+        **period.as_values(),
     }
     cursor.execute(_PAIRS, values)
     return [(row["live"], row["shadow"]) for row in cursor.fetchall()]
 
 
-def outcomes_of(cursor: Cursor, endpoint: EndpointRow) -> list[dict[str, Any]]:
-    """Outcomes with what each model had predicted: id, target, number, label, model_id, output."""
+def outcomes_of(
+    cursor: Cursor, endpoint: EndpointRow, period: Period = ALWAYS
+) -> list[dict[str, Any]]:
+    """Outcomes, whenever they were measured, with what each model had predicted in the period: id,
+    target, number, label, model_id, output, created_at (of the newest prediction).
+    """
     if not has_predictions(cursor):
         return []
-    values = {"project": endpoint.project_id, "endpoint": endpoint.id, "limit": MOST_PAIRS}
+    values = {
+        "project": endpoint.project_id,
+        "endpoint": endpoint.id,
+        "limit": MOST_PAIRS,
+        **period.as_values(),
+    }
     cursor.execute(_OUTCOMES, values)
     return cursor.fetchall()

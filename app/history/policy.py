@@ -12,8 +12,8 @@ class HistoryPolicy(RequestModel):
     """As an endpoint or a request asks for it."""
 
     store: Literal["none", "all", "sample"] = "none"
-    #: of `sample`: how many of all inputs are stored; drawn for each anew, so that rare inputs have
-    #: the same chance as frequent ones
+    #: of `sample`: how many of all inputs are stored; drawn for each input of each request anew, so
+    #: that rare inputs have the same chance as frequent ones
     share: float = Field(default=1.0, gt=0, le=1)
     #: removed after so many days; left out: as the installation is set (RETORT_PREDICTION_DAYS)
     keep_days: int | None = Field(default=None, ge=1, le=36_500)

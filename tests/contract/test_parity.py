@@ -343,8 +343,8 @@ REACHED = {
         ["endpoint", "metrics", "e"],
     ),
     "GET /api/v1/endpoints/{}/comparison": (
-        lambda c, s: c.endpoints.compare("e"),
-        ["endpoint", "compare", "e"],
+        lambda c, s: c.endpoints.compare("e", minutes=60),
+        ["endpoint", "compare", "e", "--minutes", "60"],
     ),
     "POST /api/v1/endpoints/{}/outcomes": (
         lambda c, s: c.endpoints.outcomes("e", [OUTCOME]),

@@ -467,7 +467,7 @@ def test_gateways_add_up_and_nothing_is_lost_at_shutdown(api, made, models, reso
                 "live",
                 milliseconds=20.0,
                 inputs=2,
-                cached=1,
+                cached=n % 2 * 2,
                 error=n < 5,
             )
         thread.close()
@@ -491,19 +491,20 @@ PREDICTIONS = """CREATE TABLE IF NOT EXISTS predictions (
   latency_ms double precision, request_id text, expires_at timestamptz)"""
 
 
-def store(resources, endpoint_id, model_id, mode, n, value):
+def store(resources, endpoint_id, model_id, mode, n, value, *, revision=1, hours_ago=0):
     from psycopg.types.json import Jsonb
 
     with resources.database.cursor() as cursor:
         cursor.execute(PREDICTIONS)
         cursor.execute(
             "INSERT INTO predictions (id, project_id, created_by, model_id, model_name,"
-            " model_number, endpoint_id, mode, input_hash, input, output, request_id)"
-            " VALUES (%s, %s, 't', %s, 'sol', 1, %s, %s, %s, %s, %s, %s)",
+            " model_number, endpoint_id, mode, input_hash, input, output, request_id,"
+            " endpoint_revision, created_at)"
+            " VALUES (%s, %s, 't', %s, 'sol', 1, %s, %s, %s, %s, %s, %s, %s, %s)",
             (
                 *(uuid4(), PROJECT, model_id, endpoint_id, mode, str(n)),
                 *(Jsonb({"smiles": f"C{n}"}), Jsonb({"targets": {"y": {"value": value}}})),
-                f"request-{n}",
+                *(f"request-{n}", revision, utc_now() - timedelta(hours=hours_ago)),
             ),
         )
 
@@ -542,6 +543,71 @@ def test_the_comparison_says_what_is_real(api, models, checked, resources):
     assert outcome["difference"]["is_real"]
     assert outcome["difference"]["value"] < 0
     assert "sol:3 predicts y better, and the difference is real" in shadowed["conclusion"]
+
+
+def test_arms_are_compared_over_the_time_in_which_both_were_there(api, models, checked, resources):
+    """sol:1 was alone for a day in which much failed, and then alone in the revision (as with a
+    route that follows its alias); today both answer, and neither fails.
+    """
+    shadow = {"model": "sol:3", "mode": "shadow"}
+    create(api, routes=weights(("sol:1", 100)))
+    put(api, routes=[*weights(("sol:1", 50), ("sol:2", 50)), shadow])
+    found = active(resources)
+    assert found.number == 2
+
+    def traffic(model, n, errors, revision, hours_ago, mode="live"):
+        meter = Meter(seconds=lambda: utc_now().timestamp() - 3_600 * hours_ago)
+        for number in range(n):
+            meter.observe(
+                found.endpoint_id,
+                revision,
+                models[model],
+                mode,
+                milliseconds=5 + number % 2,
+                error=number < errors,
+            )
+        meter.flush(resources.database)
+
+    def predicted(model, mode, numbers, value, revision, hours_ago):
+        for n in numbers:
+            where = {"revision": revision, "hours_ago": hours_ago}
+            store(resources, found.endpoint_id, models[model], mode, n, value, **where)
+
+    traffic("sol:1", 1_000, 400, 1, 24)
+    traffic("sol:1", 300, 100, 2, 3)
+    predicted("sol:1", "live", range(10), 9.0, 1, 24)
+    predicted("sol:3", "shadow", range(10), 1.0, 1, 24)
+    predicted("sol:1", "live", range(10, 20), 9.0, 2, 3)
+    predicted("sol:3", "shadow", range(10, 20), 1.0, 2, 3)
+    for model, mode in (("sol:1", "live"), ("sol:2", "live"), ("sol:3", "shadow")):
+        traffic(model, 200, 0, 2, 0, mode)
+    predicted("sol:1", "live", range(20, 24), 2.0, 2, 0)
+    predicted("sol:3", "shadow", range(20, 24), 1.0, 2, 0)
+    outcomes = [{"structure": f"C{n}", "target": "y", "measured": 1.0} for n in range(24)]
+    api.post("endpoints/e/outcomes", json={"outcomes": outcomes}).raise_for_status()
+
+    def compared(**params):
+        told = api.get("endpoints/e/comparison", params=params).json()
+        arms = {(arm["model"], arm["mode"]): arm["requests"] for arm in told["arms"]}
+        return arms, {c["second"]: c for c in told["comparisons"]}
+
+    arms, by = compared()
+    assert arms == {("sol:1", "live"): 500, ("sol:2", "live"): 200, ("sol:3", "shadow"): 200}
+    assert by["sol:2"]["error_rate"]["n"] == [200, 200]
+    assert by["sol:2"]["latency_ratio"]["n"] == [200, 200]
+    assert by["sol:2"]["error_rate"]["value"] == 0
+    assert not by["sol:2"]["error_rate"]["is_real"]
+    assert (by["sol:3"]["answers"]["y"]["n"], by["sol:3"]["answers"]["y"]["value"]) == (4, 1.0)
+    assert by["sol:3"]["outcomes"]["y"]["first"] == {"n": 4, "mean_error": 1.0}
+
+    arms, by = compared(minutes=48 * 60)
+    assert arms[("sol:1", "live")] == 1_500
+    assert by["sol:2"]["error_rate"]["n"] == [1_500, 200]
+    assert by["sol:2"]["error_rate"]["value"] == pytest.approx(-1 / 3)
+    assert by["sol:3"]["answers"]["y"]["n"] == 24
+    # 20 answers that are 8 from what was measured, 4 that are 1 from it
+    assert by["sol:3"]["outcomes"]["y"]["first"]["mean_error"] == pytest.approx(164 / 24)
+    assert compared(minutes=12 * 60)[1]["sol:2"]["error_rate"]["n"] == [500, 200]
 
 
 @pytest.mark.parametrize(

@@ -112,7 +112,7 @@ def test_shares_are_kept_and_a_key_stays_with_its_model(api, server, versions):
 
 
 def test_a_shadow_is_stored_and_never_returned(api, server, resources, versions):
-    make(api, route(1), shadow(2), history={"store": "all"})
+    make(api, route(1), shadow(2))
     for n in range(1, 6):
         found = post(api, "C" * n + "O", model="endpoint:e")
         assert found["model"]["number"] == 1

@@ -29,6 +29,9 @@ def codes(**spec):
             "canary": {**CANARY, "guards": {"disagreement": 0.2}},
             "history": {"store": "all"},
         },
+        # a shadow's answers are stored, whatever the history says
+        {"routes": [LIVE, SHADOW], "canary": {**CANARY, "guards": {"disagreement": 0.2}}},
+        {"routes": [LIVE, SHADOW], "history": {"keep_days": 3}},
         {"routes": [LIVE], "fallback": {"model": "sol:2"}, "deadline_ms": 100},
     ],
 )
@@ -52,10 +55,6 @@ def test_what_goes_together(spec):
         (
             ("/canary/guards/disagreement", "no_shadow"),
             {"routes": [LIVE], "canary": {**CANARY, "guards": {"disagreement": 1}}},
-        ),
-        (
-            ("/canary/guards/disagreement", "no_history"),
-            {"routes": [LIVE, SHADOW], "canary": {**CANARY, "guards": {"disagreement": 1}}},
         ),
         (("/fallback/when", "no_deadline"), {"routes": [LIVE], "fallback": {"model": "sol:2"}}),
         (

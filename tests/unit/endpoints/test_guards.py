@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from app.endpoints.comparison import compare_arms
 from app.endpoints.disagreement import Disagreement, compare_pairs, error_of
 from app.endpoints.guards import look
 from app.endpoints.latency import bucket_of_ms
@@ -55,6 +56,38 @@ def test_the_percentile_beside_the_others():
     assert verdicts(slow, stable, p95_ratio=6) == {"p95_ratio": "met"}
     assert verdicts(slow, counts(20, 0, (10.0,)), p95_ratio=1.5) == {"p95_ratio": "unclear"}
     assert verdicts(slow, p95_ratio=1.5) == {"p95_ratio": "met"}
+
+
+def some_cached(n, computed, *milliseconds):
+    """Of `n` requests the cache knew all but `computed`."""
+    found = counts(computed, 0, milliseconds)
+    found.requests = found.inputs = n
+    found.cached = n - computed
+    return found
+
+
+def test_what_came_from_the_cache_has_no_percentile():
+    slow = counts(200, 0, (40.0,))
+    # one in ten of the others was computed: 10 ms each, whatever the cache took
+    assert verdicts(slow, some_cached(2_000, 200, 10.0), p95_ratio=6) == {"p95_ratio": "met"}
+    assert verdicts(slow, some_cached(2_000, 200, 10.0), p95_ratio=1.5) == {"p95_ratio": "broken"}
+    assert verdicts(slow, some_cached(2_000, 199, 10.0), p95_ratio=1.5) == {"p95_ratio": "unclear"}
+    assert verdicts(slow, some_cached(2_000, 0, 10.0), p95_ratio=1.5) == {"p95_ratio": "met"}
+    # nothing that it was asked took any time: no reason to wait for ever
+    asked = some_cached(200, 0, 10.0)
+    assert verdicts(asked, slow, p95_ms=50, p95_ratio=2) == {"p95_ms": "met", "p95_ratio": "met"}
+    assert verdicts(NOTHING, slow, p95_ms=50) == {"p95_ms": "unclear"}
+
+
+def test_the_cache_makes_no_latency_differ():
+    """An arm with a full cache beside one with an empty one, each computing in 5 or in 10 ms."""
+    old, new = some_cached(1_000, 100, 5.0, 6.0), some_cached(1_000, 500, 5.0, 6.0)
+    found = compare_arms(old, new)["latency_ratio"]
+    assert found["value"] == pytest.approx(1)
+    assert (found["n"], found["is_real"]) == ([100, 500], False)
+    found = compare_arms(old, some_cached(1_000, 500, 10.0, 12.0))["latency_ratio"]
+    assert found["value"] == pytest.approx(2, rel=0.16)
+    assert found["is_real"]
 
 
 def test_disagreement():

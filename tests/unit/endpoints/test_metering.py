@@ -92,6 +92,19 @@ def test_threads_lose_nothing_and_a_failed_flush_neither():
     assert (requests, inputs, errors, sum(counts)) == (8_000, 8_000, 800, 8_000)
 
 
+def test_what_the_cache_knew_has_no_place_among_the_latencies():
+    meter, rows = Meter(seconds=lambda: 60.0), Rows()
+    for milliseconds, cached in ((0.2, 2), (0.3, 1), (40.0, 0)):
+        meter.observe(
+            ENDPOINT, 1, MODEL, "live", milliseconds=milliseconds, inputs=2, cached=cached
+        )
+    assert meter.flush(rows) == 1
+    ((*_, requests, inputs, errors, refused, cached, out_of_domain, fallbacks, counts),) = rows.rows
+    assert (requests, inputs, cached) == (3, 6, 3)
+    assert (errors, refused, out_of_domain, fallbacks) == (0, 0, 0, 0)
+    assert {bucket: n for bucket, n in enumerate(counts) if n} == {latency.bucket_of_ms(40.0): 1}
+
+
 def test_an_observation_costs_microseconds():
     meter = Meter()
     times = timeit.repeat(

@@ -87,9 +87,14 @@ class AsyncEndpoints:
         """Each arm of the last minutes: requests, errors, latencies, shares."""
         return await self._json("GET", f"/{name}/metrics", params={"minutes": minutes})
 
-    async def compare(self, name: str, baseline: str | None = None) -> Json:
-        """The arms side by side, and which differences are real, however often one looks."""
-        params = {} if baseline is None else {"baseline": baseline}
+    async def compare(
+        self, name: str, baseline: str | None = None, *, minutes: int | None = None
+    ) -> Json:
+        """The arms side by side, and which differences are real, however often one looks: over the
+        active revision, or over the last `minutes`, whichever revisions they were.
+        """
+        asked = {"baseline": baseline, "minutes": minutes}
+        params = {key: value for key, value in asked.items() if value is not None}
         return await self._json("GET", f"/{name}/comparison", params=params)
 
     async def outcomes(self, name: str, outcomes: Sequence[Mapping[str, Any]]) -> Json:

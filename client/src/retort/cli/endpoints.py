@@ -174,11 +174,15 @@ def compare(
     baseline: Annotated[
         str | None, typer.Option(help="A model; left out: the first route's.")
     ] = None,
+    minutes: Annotated[
+        int | None,
+        typer.Option(help="Over the last minutes; left out: over the active revision."),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """The arms side by side, and which differences are real."""
     with connect() as client:
-        found = client.endpoints.compare(name, baseline)
+        found = client.endpoints.compare(name, baseline, minutes=minutes)
     if as_json:
         show.as_json(found)
         return
