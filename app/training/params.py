@@ -8,6 +8,9 @@ from pydantic import Field
 from app.core.requests import PluginSpec, RequestModel, Slug
 from app.features.params import DatasetRef
 
+#: what becomes of leaks
+Leaks = Literal["report", "refuse"]
+
 
 class SplitSpec(PluginSpec):
     """Which rows train, validate and test; the seed makes it repeatable."""
@@ -29,7 +32,7 @@ class LearnSpec(RequestModel):
     split: SplitSpec = SplitSpec()
     #: what becomes of leaks that the audit is sure of (its findings of severity `error`): named in
     #: the metrics, or the training fails
-    leaks: Literal["report", "refuse"] = "report"
+    leaks: Leaks = "report"
     #: seed of the algorithm
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     #: auto: a gpu algorithm waits for a gpu worker only when one is alive

@@ -65,9 +65,10 @@ def test_a_split_takes_parameters(shell, command):
     assert json.loads(body)["params"]["split"] == split
 
 
-@pytest.mark.parametrize("command", ["train", "optimize"])
+@pytest.mark.parametrize("command", ["train", "optimize", "compare"])
 def test_leaks_can_be_refused(shell, command):
-    assert shell.run(command, "mols", "--leaks", "refuse", "--dry-run").code == 0, shell.err
+    more = ("--candidate", "ridge") if command == "compare" else ()
+    assert shell.run(command, "mols", *more, "--leaks", "refuse", "--dry-run").code == 0, shell.err
     body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
     assert json.loads(body)["params"]["leaks"] == "refuse"
 

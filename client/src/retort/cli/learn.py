@@ -49,7 +49,7 @@ Calibration = Annotated[
 ]
 Leaks = Annotated[
     str | None,
-    typer.Option(help="report what the leak audit finds, or refuse a training that leaks."),
+    typer.Option(help="report what the leak audit finds, or refuse what leaks."),
 ]
 Asked = Callable[[Any], Any]
 

@@ -259,6 +259,7 @@ def compare(state: State, job: Json) -> Outcome:
         "learning_curve": {},
         "fit_seconds": dict.fromkeys(names, 0.0),
         "findings": [],
+        "leaks": {"findings": [], "checked": []},
         "fake": True,
     }
     content = json.dumps(result).encode()
