@@ -51,8 +51,8 @@ class CompareParams(RequestModel):
     y_scrambling: int = Field(default=0, ge=0, le=1_000)
     #: parts of the training rows of each fold to learn from as well: [0.25, 0.5, 0.75]
     learning_curve: tuple[Fraction, ...] = Field(default=(), max_length=10)
-    #: what becomes of leaks that the audit is sure of (its findings of severity `error`): named in
-    #: the result, or the comparison fails before its fits
+    #: findings of the leak audit: report names them in the result; refuse fails, before the fits,
+    #: for those that it is sure of (severity `error`); refuse_all fails for any, warnings too
     leaks: Leaks = "report"
     #: seed of the algorithms, permutations and parts
     seed: int = Field(default=0, ge=0, le=2**31 - 1)

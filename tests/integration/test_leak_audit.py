@@ -190,6 +190,64 @@ def test_features_that_were_learned_elsewhere_are_found(material):
         assert finding["severity"] == "error"
 
 
+# ---- warnings
+
+
+PAIRS = {
+    "same_stereo_parent": ("C[C@H](O)CCCCCl", "C[C@@H](O)CCCCCl"),
+    "same_tautomer_parent": ("Oc1ccccn1", "O=c1cccc[nH]1"),
+}
+
+
+def planted(resources, code):
+    """Data without an error, and with the finding of this code; a split column says the sides."""
+    rows = [row | {"set": "test" if n % 5 == 0 else "train"} for n, row in enumerate(esol(150))]
+    twin = {"Compound ID": "twin", ESOL_TARGET: "-2.0"}
+    if code in PAIRS:
+        learned, tested = PAIRS[code]
+        rows += [
+            twin | {"smiles": learned, "set": "train"},
+            twin | {"smiles": tested, "set": "test"},
+        ]
+        return data_set(resources, rows, roles={ESOL_TARGET: "target", "set": "split"})
+    # replicates on one side: no test row is learned from
+    first = rows[1]
+    more = 5.0 if code == "conflicting_replicates" else 0.0
+    rows.append(first | {"Compound ID": "twin", ESOL_TARGET: str(float(first[ESOL_TARGET]) + more)})
+    roles = {ESOL_TARGET: "target", "set": "split"}
+    return data_set(resources, rows, roles=roles, duplicates="keep_all")
+
+
+@pytest.mark.parametrize("code", [*PAIRS, "replicates_not_merged", "conflicting_replicates"])
+def test_warnings_are_refused_where_all_is(resources, code):
+    dataset_id = planted(resources, code)
+    asked = QUICK | {"split": {"name": "column", "params": {"column": "set"}}}
+    metrics, _ = train(resources, dataset_id, **asked, leaks="refuse")
+    assert found(metrics)[code]["severity"] == "warning"
+    with pytest.raises(LeakFound, match=code):
+        train(resources, dataset_id, **asked, leaks="refuse_all")
+    params = OptimizeParams(
+        **{name: asked[name] for name in ("features", "split")},
+        dataset="d",
+        dataset_id=dataset_id,
+        algorithm="ridge",
+        leaks="refuse_all",
+        then="none",
+    )
+    with pytest.raises(LeakFound, match=code):
+        tuning.plan(resources, SilentContext(project_id=PROJECT), params)
+
+
+def test_a_comparison_refuses_warnings_where_all_is(resources):
+    """Both twins are trained on or tested in other folds of some repeat."""
+    dataset_id = planted(resources, "same_stereo_parent")
+    features = QUICK["features"]
+    done = Compared(resources, dataset_id, "ridge", features=features, leaks="refuse")
+    assert found(done.result)["same_stereo_parent"]["severity"] == "warning"
+    with pytest.raises(LeakFound, match="same_stereo_parent"):
+        Compared(resources, dataset_id, "ridge", features=features, leaks="refuse_all")
+
+
 # ---- comparisons and searches
 
 

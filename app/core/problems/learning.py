@@ -124,7 +124,8 @@ PROBLEMS = (
         category="invalid",
         cause="Test rows are not new to the model (the same structure or row is learned from), or "
         "a feature column says what the target is, so the scores would flatter the model; "
-        'the request says `"leaks": "refuse"`.',
+        'the request says `"leaks": "refuse"`, or it says `"refuse_all"` and '
+        "something may be such a leak.",
         remedy='Do what the detail says for each finding, or send `"leaks": "report"` to go on '
         "all the same and find it in the metrics, or in the result of a comparison.",
         example='{"dataset": "esol", "leaks": "refuse"}',

@@ -59,7 +59,7 @@ def _told(scope: Scope, found: Sequence[Finding], checked: Sequence[str], sides:
 
 def refuse_leaks(found: Audit, leaks: Leaks) -> None:
     """Raises LeakFound for findings that are not to be merely reported."""
-    refused = errors_of(found) if leaks == "refuse" else []
+    refused = {"report": [], "refuse": errors_of(found), "refuse_all": _findings(found)}[leaks]
     if refused:
         raise LeakFound(
             "; ".join(f"{e['code']}: {e['detail']} (rows {_listed(e)})" for e in refused),
@@ -76,8 +76,12 @@ def warn_of_leaks(found: Audit, context: WorkContext) -> None:
 
 
 def errors_of(found: Audit) -> list[dict[str, Any]]:
-    findings = (found.get("leaks") or {}).get("findings", [])
-    return [finding for finding in findings if finding["severity"] == "error"]
+    return [finding for finding in _findings(found) if finding["severity"] == "error"]
+
+
+def _findings(found: Audit) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = (found.get("leaks") or {}).get("findings", [])
+    return findings
 
 
 def easy_split(found: Audit) -> str:

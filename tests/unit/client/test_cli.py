@@ -66,11 +66,12 @@ def test_a_split_takes_parameters(shell, command):
 
 
 @pytest.mark.parametrize("command", ["train", "optimize", "compare"])
-def test_leaks_can_be_refused(shell, command):
+@pytest.mark.parametrize("leaks", ["refuse", "refuse_all"])
+def test_leaks_can_be_refused(shell, command, leaks):
     more = ("--candidate", "ridge") if command == "compare" else ()
-    assert shell.run(command, "mols", *more, "--leaks", "refuse", "--dry-run").code == 0, shell.err
+    assert shell.run(command, "mols", *more, "--leaks", leaks, "--dry-run").code == 0, shell.err
     body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
-    assert json.loads(body)["params"]["leaks"] == "refuse"
+    assert json.loads(body)["params"]["leaks"] == leaks
 
 
 def test_candidates_are_read_with_features_parameters_and_name(shell):

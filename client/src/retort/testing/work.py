@@ -240,7 +240,7 @@ def compare(state: State, job: Json) -> Outcome:
         for n, name in enumerate(names)
     ]
     metric = next(iter(params.get("metrics") or ()), "rmse")
-    result = {
+    result: Json = {
         "dataset": {"ref": dataset["ref"], "sha256": dataset["sha256"]},
         "metric": metric,
         "metrics": {
