@@ -62,7 +62,7 @@ def _audit(
     resources: Resources, context: WorkContext, params: OptimizeParams, material: Material
 ) -> None:
     """Before the trials, not after them. Where a model is trained its training warns."""
-    found = audit(material, material.fit_features(material.usable(material.learned)))
+    found = audit(material, None)
     refuse_leaks(found, params.leaks)
     if params.then == "none":
         warn_of_leaks(found, context)

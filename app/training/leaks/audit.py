@@ -24,8 +24,10 @@ from app.training.similarity import easy_words, split_similarity
 Audit = Mapping[str, Any]
 
 
-def audit(material: Material, features: FittedFeatures) -> Audit:
-    """Of a training. `features`: those of the final model."""
+def audit(material: Material, features: FittedFeatures | None) -> Audit:
+    """Of a training. `features`: those of the final model; None of a search, which has none yet:
+    each of its folds learns its own.
+    """
     scope = Scope(
         dataset=material.dataset,
         labels=material.labels,
@@ -34,6 +36,8 @@ def audit(material: Material, features: FittedFeatures) -> Audit:
         split=material.split.spec,
         sides=[(material.usable(material.learned), material.usable(material.split.split.test))],
     )
+    if features is None:
+        return _told(scope, scope.findings(), scope.checks, scope.sides)
     found = [*fitted_outside(material, features), *scope.findings()]
     return _told(scope, found, ["fitted_outside", *scope.checks], scope.sides)
 
