@@ -9,7 +9,7 @@ from pydantic import Field, field_validator, model_validator
 
 from app.core.requests import PluginSpec, RequestModel
 from app.features.params import DatasetRef
-from app.training.params import LearnSpec, SplitSpec
+from app.training.params import Leaks, LearnSpec, SplitSpec
 
 Fraction = Annotated[float, Field(gt=0, lt=1)]
 
@@ -51,6 +51,9 @@ class CompareParams(RequestModel):
     y_scrambling: int = Field(default=0, ge=0, le=1_000)
     #: parts of the training rows of each fold to learn from as well: [0.25, 0.5, 0.75]
     learning_curve: tuple[Fraction, ...] = Field(default=(), max_length=10)
+    #: findings of the leak audit: report names them in the result; refuse fails, before the fits,
+    #: for those that it is sure of (severity `error`); refuse_all fails for any, warnings too
+    leaks: Leaks = "report"
     #: seed of the algorithms, permutations and parts
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     #: auto: a gpu algorithm waits for a gpu worker only when one is alive
@@ -81,6 +84,7 @@ class CompareParams(RequestModel):
             task=self.task,
             features=candidate.features or self.features,
             split=self.split,
+            leaks=self.leaks,
             seed=self.seed,
             device=self.device,
             dataset_id=self.dataset_id,

@@ -18,6 +18,7 @@ from app.comparison.conclusions import (
 )
 from app.comparison.findings import findings_of
 from app.comparison.folds import Folds, test_to_train
+from app.comparison.leaks import cautions
 from app.comparison.params import CompareParams, names_of
 from app.comparison.sanity import learning_curve, scrambling
 from app.comparison.scoring import FoldScores, Scorer
@@ -26,6 +27,7 @@ from app.core.errors import InvalidInput
 from app.datasets.records import Dataset
 from app.metrics.base import Metric
 from app.training.examples import Labels
+from app.training.leaks.audit import Audit, easy_split, errors_of
 
 Values = NDArray[np.float64]
 METHOD = (
@@ -51,6 +53,8 @@ class Comparison:
     scorer: Scorer
     #: one for each fit
     answers: Sequence[Answer]
+    #: what the plan found
+    audit: Audit
 
     @cached_property
     def names(self) -> list[str]:
@@ -109,9 +113,12 @@ def compared(given: Comparison) -> dict[str, Any]:
         "caution": [
             *([NOT_INDEPENDENT.format(n=decided["n_folds"])] if len(given.names) > 1 else []),
             NO_TEST_SCORE,
+            *cautions(errors_of(given.audit), easy_split(given.audit)),
         ],
         "y_scrambling": _scrambled(given, main),
         "learning_curve": _curves(given, main),
+        "leaks": given.audit.get("leaks"),
+        "similarity": given.audit.get("similarity"),
         "method": METHOD + (METHOD_OF_SEVERAL if len(given.names) > 1 else ""),
     }
     result["findings"] = findings_of(given.answers, given.names, given.params, result)

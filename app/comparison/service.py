@@ -17,6 +17,7 @@ from app.comparison import folds as fold_store
 from app.comparison.answers import Answer, gathered, told
 from app.comparison.artifacts import write_artifacts
 from app.comparison.fits import Fit, fits_of, rows_of
+from app.comparison.leaks import SeenColumns, audited_folds
 from app.comparison.params import Candidate, CompareParams, names_of
 from app.comparison.result import Comparison, compared
 from app.comparison.scoring import Scorer, score_fit
@@ -28,6 +29,7 @@ from app.resources import Resources
 from app.storage import keys
 from app.training.examples import read_labels
 from app.training.folds import store_folds
+from app.training.leaks.audit import keep_audit, kept_audit, refuse_leaks, warn_of_leaks
 from app.training.material import LabelledRows, prepare_rows
 
 _MAX_CHUNKS = 200
@@ -40,16 +42,23 @@ _DEFAULT_METRICS = {
 
 def plan(resources: Resources, context: WorkContext, params: CompareParams) -> FanOut:
     """Features of every candidate are made once, before the fits; rows that one of them has no
-    features of take part for none.
+    features of take part for none. Leaks are looked for once, over all that is compared.
     """
     featureless: frozenset[int] = frozenset()
+    seen = SeenColumns()
     for candidate in params.candidates:
         context.raise_if_cancelled()
         material = prepare_rows(resources, context, params.learning(candidate))
         _algorithm(candidate, material.labels.task.type)
         _metrics(params, material.labels.task.type)
         featureless |= material.featureless
+        seen.add(material)
     folds = fold_store.cut(params, material, featureless)
+    context.raise_if_cancelled()
+    found = audited_folds(material, seen, params.split, folds)
+    refuse_leaks(found, params.leaks)
+    warn_of_leaks(found, context)
+    keep_audit(resources.storage, context.job_id, context.plan_attempt, found)
     fold_store.store(resources.storage, context.job_id, context.plan_attempt, folds)
     total = len(fits_of(params, [len(repeat) for repeat in folds]))
     size = -(-total // _MAX_CHUNKS)
@@ -96,6 +105,7 @@ def finalize(
         folds=folds,
         scorer=Scorer(task=labels.task, metrics=_metrics(params, labels.task.type)),
         answers=answers,
+        audit=kept_audit(resources.storage, context.job_id, context.plan_attempt),
     )
     found = compared(comparison)
     cited = store_folds(resources.storage, dataset, params.split, folds)

@@ -1,5 +1,6 @@
 """Rows in the order of a score, equal scores together, each row taken a number of times."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,6 +45,23 @@ class Ranking:
         sizes = np.diff(np.append(self.starts, len(self.order)))
         ranks[:, self.order] = np.repeat(middle, sizes, axis=1)
         return ranks
+
+
+def mean_over_classes(
+    of_one: Callable[[NDArray[np.bool_], Values, Values], Values],
+    y_true: Values,
+    probabilities: Values,
+    counts: Values,
+) -> Values:
+    """(b,): `of_one`(whether a row is positive, score, counts) of the positive class; of more than
+    two classes the mean over each against the rest, where it is defined.
+    """
+    classes = probabilities.shape[1]
+    if classes == 2:  # noqa: PLR2004 - two classes
+        return of_one(y_true == 1, probabilities[:, 1], counts)
+    each = np.array([of_one(y_true == c, probabilities[:, c], counts) for c in range(classes)])
+    defined = np.isfinite(each)
+    return ratio(np.where(defined, each, 0.0).sum(axis=0), defined.sum(axis=0).astype(float))
 
 
 def ratio(part: Values, whole: Values) -> Values:

@@ -1,9 +1,10 @@
 """Area under the receiver operating characteristic curve."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from app.metrics.base import CountedMetric, Values, metrics, undefined
-from app.metrics.ranking import Ranking, ratio
+from app.metrics.ranking import Ranking, mean_over_classes, ratio
 
 
 @metrics.register
@@ -25,19 +26,10 @@ class RocAuc(CountedMetric):
         del y_pred
         if probabilities is None:
             return undefined(counts)
-        if probabilities.shape[1] == 2:  # noqa: PLR2004 - two classes
-            return _areas(y_true == 1, probabilities[:, 1], counts)
-        areas = np.array(
-            [
-                _areas(y_true == number, probabilities[:, number], counts)
-                for number in range(probabilities.shape[1])
-            ]
-        )
-        defined = np.isfinite(areas)
-        return ratio(np.where(defined, areas, 0.0).sum(axis=0), defined.sum(axis=0).astype(float))
+        return mean_over_classes(_areas, y_true, probabilities, counts)
 
 
-def _areas(positive: np.ndarray, score: Values, counts: Values) -> Values:
+def _areas(positive: NDArray[np.bool_], score: Values, counts: Values) -> Values:
     taken = counts[:, positive]
     n_positive = taken.sum(axis=1)
     n_negative = len(score) - n_positive

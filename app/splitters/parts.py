@@ -78,6 +78,26 @@ def cut_groups(
     return Split(train=train, validation=validation, test=test)
 
 
+def cut_by_size(groups: Sequence[Sequence[int]], n: int, fractions: FractionParams) -> Split | None:
+    """Whole groups (rows ascending), the largest first and of equal ones that whose first row comes
+    later: each trains if it fits, else validates if it fits, else tests, as DeepChem's
+    ScaffoldSplitter has it, with its limits. None when train or test stays empty. `n`: rows.
+    """
+    most_train, most_seen = fractions.train * n, (fractions.train + fractions.validation) * n
+    train, validation, test = list[int](), list[int](), list[int]()
+    for group in sorted(groups, key=lambda rows: (len(rows), rows[0]), reverse=True):
+        if len(train) + len(group) <= most_train:
+            train.extend(group)
+        elif len(train) + len(validation) + len(group) <= most_seen:
+            validation.extend(group)
+        else:
+            test.extend(group)
+    if not train or not test:
+        return None
+    first, second, third = (np.array(sorted(p), dtype=np.int64) for p in (train, validation, test))
+    return Split(train=first, validation=second, test=third)
+
+
 def testable(
     groups: Sequence[Sequence[int]], n: int, fractions: FractionParams
 ) -> NDArray[np.bool_]:

@@ -1,6 +1,7 @@
 """Scaffold split: no Bemis-Murcko scaffold on two sides."""
 
 from collections import defaultdict
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,7 @@ from app.core.errors import InvalidInput
 from app.splitters.base import FractionParams, Indices, Split, SplitInput, Splitter, splitters
 from app.splitters.parts import (
     balanced,
+    cut_by_size,
     cut_groups,
     require_molecules,
     require_rows,
@@ -22,19 +24,25 @@ class ScaffoldSplitter(Splitter):
 
     Groups that are larger than half of the test part go to train; the others, in an order drawn by
     the seed, fill train, then validation, then test (chemprop's balanced variant). Acyclic
-    molecules are one group.
+    molecules are one group. With `balanced` false the groups fill the parts by their size, the
+    largest first (DeepChem, MoleculeNet): the test part then has the rarest scaffolds, mostly one
+    molecule each, and the seed plays no part (but in folds, which are always balanced).
     """
 
     name = "scaffold"
     summary = "Whole scaffolds on one side (Bemis-Murcko, balanced)"
-    reference = "Bemis & Murcko 1996; Yang et al. 2019, J. Chem. Inf. Model. 59, 3370 (balanced)"
+    reference = (
+        "Bemis & Murcko 1996; Yang et al. 2019, J. Chem. Inf. Model. 59, 3370 (balanced); Wu et "
+        "al. 2018, Chem. Sci. 9, 513 (by size)"
+    )
 
     class Params(FractionParams):
-        pass
+        #: false: scaffolds by size, largest first, without a seed, as DeepChem and MoleculeNet do
+        balanced: bool = True
 
     def split(self, rows: SplitInput, seed: int) -> Split:
         require_rows(rows)
-        split = cut_groups(self._groups(rows), seed, rows.n, self.params)
+        split = self._cut(rows, seed)
         if split is None:
             raise InvalidInput(
                 "the molecules share too few scaffolds for a scaffold split",
@@ -43,7 +51,26 @@ class ScaffoldSplitter(Splitter):
             )
         return split
 
+    @property
+    def key(self) -> dict[str, Any]:
+        """Without `balanced` where it is true: the splits of releases that did not know it stay."""
+        key = super().key
+        if self.params.balanced:
+            del key["params"]["balanced"]
+        return key
+
+    def _cut(self, rows: SplitInput, seed: int) -> Split | None:
+        if self.params.balanced:
+            return cut_groups(self._groups(rows), seed, rows.n, self.params)
+        return cut_by_size(self._groups(rows), rows.n, self.params)
+
     def testable(self, rows: SplitInput) -> NDArray[np.bool_]:
+        """By size: rows beyond the training part, of which there is one only."""
+        if not self.params.balanced:
+            split, mask = self._cut(rows, 0), np.ones(rows.n, dtype=np.bool_)
+            if split is not None:
+                mask[split.train] = False
+            return mask
         return testable(self._groups(rows), rows.n, self.params)
 
     def fold_parts(self, rows: SplitInput, seed: int, n: int) -> list[Indices]:

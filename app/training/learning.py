@@ -23,7 +23,7 @@ from app.training.held_out import (
     of_validation,
     out_of_fold,
 )
-from app.training.leaks.audit import audited
+from app.training.leaks.audit import Audit, audit, refuse_leaks, warn_of_leaks
 from app.training.material import Material, tell, warn_of_ignored_weights
 from app.training.params import TrainParams
 from app.uncertainty.assessor import Assessment, Assessor, HeldOut
@@ -54,7 +54,7 @@ class Learned:
     #: those of the out-of-fold predictions
     folds: StoredFolds | None
     #: leaks and the similarity of test to training rows, for the metrics
-    audit: dict[str, Any]
+    audit: Audit
 
 
 def learn(
@@ -71,7 +71,9 @@ def learn(
     warn_of_ignored_weights(context, material, algorithm)
     rows = material.usable(material.learned if method == CROSS else material.split.split.train)
     features = material.fit_features(rows)
-    audit = audited(material, features, context, refuse=params.leaks == "refuse")
+    found = audit(material, features)
+    refuse_leaks(found, params.leaks)
+    warn_of_leaks(found, context)
     near = _neighbourhood(resources, context, material)
     fit = _fit_context(resources, context, params)
     if method == CROSS:
@@ -99,7 +101,7 @@ def learn(
         bundle=ModelBundle.new(manifest, fitted, assessor),
         near=near,
         rows=rows,
-        audit=audit,
+        audit=found,
         folds=_stored(resources, params, material, folds) if held is not None and folds else None,
         held=None
         if held is None or assessment is None

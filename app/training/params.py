@@ -8,6 +8,10 @@ from pydantic import Field
 from app.core.requests import PluginSpec, RequestModel, Slug
 from app.features.params import DatasetRef
 
+#: what becomes of what the leak audit finds. report: it is named in the result; refuse: errors (it
+#: is sure of them) fail the job before anything is fitted; refuse_all: warnings fail it too
+Leaks = Literal["report", "refuse", "refuse_all"]
+
 
 class SplitSpec(PluginSpec):
     """Which rows train, validate and test; the seed makes it repeatable."""
@@ -27,9 +31,9 @@ class LearnSpec(RequestModel):
     #: featurizers, or a recipe; left out: `maplight` for molecules, `columns` for a table
     features: tuple[PluginSpec, ...] = Field(default=(), max_length=8)
     split: SplitSpec = SplitSpec()
-    #: what becomes of leaks that the audit is sure of (its findings of severity `error`): named in
-    #: the metrics, or the training fails
-    leaks: Literal["report", "refuse"] = "report"
+    #: findings of the leak audit: report names them in the metrics; refuse fails for those that it
+    #: is sure of (severity `error`); refuse_all fails for any, warnings too
+    leaks: Leaks = "report"
     #: seed of the algorithm
     seed: int = Field(default=0, ge=0, le=2**31 - 1)
     #: auto: a gpu algorithm waits for a gpu worker only when one is alive
@@ -51,5 +55,5 @@ class TrainParams(LearnSpec):
     #: fits are cheap
     calibration: Literal["auto", "cross", "split"] = "auto"
     calibration_folds: int = Field(default=5, ge=2, le=20)
-    #: bootstrap resamples of the test rows for confidence intervals
+    #: bootstrap resamples of the test rows, and of the held-out ones, for confidence intervals
     bootstrap: int = Field(default=1_000, ge=0, le=100_000)

@@ -128,9 +128,7 @@ def _evaluate(
     parts = {"test": Part(rows=test, predictions=predicted, assessment=assessment)}
     if made.held is not None and assessor is not None:
         held, calibrated = made.held.held, assessor.calibrated(made.held.held.predictions)
-        metrics[made.held.name] = evaluate_targets(
-            task, y[held.rows], calibrated, n_bootstrap=0, seed=0
-        )
+        metrics[made.held.name] = evaluate_targets(task, y[held.rows], calibrated, **bootstrap)
         parts[made.held.name] = Part(
             rows=held.rows, predictions=calibrated, assessment=made.held.assessment
         )

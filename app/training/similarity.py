@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from app.splitters.base import Indices
+from app.training.leaks.findings import Sides
 
 #: a near copy: most pairs above it differ by a stereocentre, a chain's length or a halogen
 NEAR = 0.9
@@ -24,22 +25,23 @@ _MAX_PAIRS = 50_000_000
 _SEED = 0
 
 
-def split_similarity(smiles: Sequence[str], learned: Indices, tested: Indices) -> dict[str, Any]:
+def split_similarity(smiles: Sequence[str], sides: Sides) -> dict[str, Any]:
     """Tanimoto (Morgan, radius 2, 2048 bits) of each test molecule to the nearest that is learned
-    from: median, p05, p95, share_above_0_9, whether the split is easy, and of how many test rows
-    (`n`; a `sample` drawn by a seed when the pairs are more than 50 million).
+    from on its side: median, p05, p95, share_above_0_9, whether the split is easy, and of how many
+    test rows (`n`; a `sample` drawn by a seed when the pairs are more than 50 million).
     """
     from app.chem.similarity import Fingerprints, nearest
 
-    most = max(1, _MAX_PAIRS // len(learned))
-    sample = len(tested) > most
-    if sample:
-        drawn = np.random.default_rng(_SEED).choice(len(tested), most, replace=False)
-        tested = tested[np.sort(drawn)]
-    best, _ = nearest(
-        Fingerprints.of([smiles[row] for row in tested]),
-        Fingerprints.of([smiles[row] for row in learned]),
+    asked = [(learned, _drawn(tested, len(learned) * len(sides))) for learned, tested in sides]
+    rows = np.unique(np.concatenate([part for pair in asked for part in pair]))
+    prints = Fingerprints.of([smiles[row] for row in rows])
+    best = np.concatenate(
+        [
+            nearest(*(prints.take(np.searchsorted(rows, part)) for part in (tested, learned)))[0]
+            for learned, tested in asked
+        ]
     )
+    sample = len(best) < sum(len(tested) for _, tested in sides)
     near, median = float(np.mean(best > NEAR)), float(np.median(best))
     return {
         "median": median,
@@ -50,6 +52,15 @@ def split_similarity(smiles: Sequence[str], learned: Indices, tested: Indices) -
         "n": len(best),
         "sample": sample,
     }
+
+
+def _drawn(tested: Indices, pairs: int) -> Indices:
+    """`pairs`: similarities that each test row costs, times the number of sides."""
+    most = max(1, _MAX_PAIRS // pairs)
+    if len(tested) <= most:
+        return tested
+    drawn = np.random.default_rng(_SEED).choice(len(tested), most, replace=False)
+    return tested[np.sort(drawn)]
 
 
 def easy_words(similarity: dict[str, Any]) -> str:

@@ -17,7 +17,13 @@ from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
 from app.resources import Resources
 from app.training import service as training
-from app.training.leaks.audit import audited
+from app.training.leaks.audit import (
+    audit,
+    keep_audit,
+    kept_audit,
+    refuse_leaks,
+    warn_of_leaks,
+)
 from app.training.material import Material, prepare
 from app.training.params import TrainParams
 from app.tuning.cross_validation import cross_validate, folds
@@ -32,9 +38,7 @@ def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> 
     algorithm's defaults waiting as its first trial.
     """
     material = prepare(resources, context, params)
-    if params.leaks == "refuse":  # before the trials, not after them
-        features = material.fit_features(material.usable(material.learned))
-        audited(material, features, context, refuse=True)
+    _audit(resources, context, params, material)
     metric = _metric(params, material.labels.task.type)
     algorithm = _algorithm(params, {}, material.labels.task.type)
     direction = metric.direction
@@ -52,6 +56,17 @@ def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> 
             for start in range(0, params.n_trials, size)
         ],
     )
+
+
+def _audit(
+    resources: Resources, context: WorkContext, params: OptimizeParams, material: Material
+) -> None:
+    """Before the trials, not after them. Where a model is trained its training warns."""
+    found = audit(material, None)
+    refuse_leaks(found, params.leaks)
+    if params.then == "none":
+        warn_of_leaks(found, context)
+    keep_audit(resources.storage, context.job_id, context.plan_attempt, found)
 
 
 def run_chunk(
@@ -97,6 +112,7 @@ def finalize(
         "metric": metric.name,
         "direction": metric.direction,
         "n_trials": len(finished(study)),
+        **kept_audit(resources.storage, context.job_id, context.plan_attempt),
         **(trained.result if trained is not None else {}),
     }
 

@@ -13,6 +13,7 @@ from rdkit.ML.Scoring import Scoring
 from scipy import stats
 from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
+from sklearn.preprocessing import label_binarize
 
 from app.metrics.base import metrics
 from app.metrics.evaluate import baseline_predictions, evaluate
@@ -79,8 +80,12 @@ CLASSIFICATION = {
     "recall": lambda y, c, p: reference.recall_score(
         y, c, average="binary" if p.shape[1] == 2 else "macro"
     ),
-    "average_precision": lambda y, c, p: reference.average_precision_score(y, p[:, 1]),
-    "brier": lambda y, c, p: reference.brier_score_loss(y, p[:, 1]),
+    "average_precision": lambda y, c, p: reference.average_precision_score(
+        y if p.shape[1] == 2 else label_binarize(y, classes=range(p.shape[1])),
+        p[:, 1] if p.shape[1] == 2 else p,
+        average="macro",
+    ),
+    "brier": lambda y, c, p: reference.brier_score_loss(y, p),
 }
 
 
@@ -183,6 +188,19 @@ def test_a_class_that_does_not_occur_is_left_out_of_the_mean():
     y, p = CLASSES[rows], MULTI[rows]
     areas = [reference.roc_auc_score(y == number, p[:, number]) for number in (0, 1, 3)]
     assert metrics.get("roc_auc")().compute(y, y, p) == pytest.approx(np.mean(areas))
+    precisions = [reference.average_precision_score(y == c, p[:, c]) for c in (0, 1, 3)]
+    found = metrics.get("average_precision")().compute(y, y, p)
+    assert found == pytest.approx(np.mean(precisions))
+    every = range(4)
+    expected = reference.brier_score_loss(y, p, labels=every)
+    assert metrics.get("brier")().compute(y, y, p) == pytest.approx(expected)
+
+
+def test_the_brier_score_of_more_classes_is_summed_over_them():
+    """Brier 1950, by hand: a sure and right forecast, and one that is evenly wrong."""
+    p = np.array([[1.0, 0.0, 0.0], [0.0, 0.5, 0.5]])
+    found = metrics.get("brier")().compute(np.zeros(2), np.zeros(2), p)
+    assert found == pytest.approx((0 + 1 + 0.25 + 0.25) / 2)
 
 
 UNTIED = np.column_stack([1 - SCORES, SCORES + 1e-6 * np.arange(200)])

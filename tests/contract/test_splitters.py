@@ -191,6 +191,65 @@ def test_groups_that_are_all_large_leave_the_smallest_to_be_tested():
         make("group").split(one, 0)
 
 
+# ---- scaffolds by size
+
+
+def by_size(smiles, **params):
+    rows = SplitInput(smiles=smiles, y=np.zeros((len(smiles), 1)))
+    return make("scaffold", balanced=False, **params), rows
+
+
+def test_scaffolds_by_size_fill_train_then_validation_then_test():
+    """By hand, as DeepChem's ScaffoldSplitter goes: 10 rows, so at most 6 train, at most 8 train or
+    validate. Benzene 4; cyclohexane 2, pyridine 2 (its first row is later, so it comes before);
+    furan, thiophene 1 each (thiophene is later).
+    """
+    benzene, cyclohexane = ["c1ccccc1", "Cc1ccccc1"], ["C1CCCCC1", "CC1CCCCC1"]
+    pyridine = ["c1ccncc1", "Cc1ccncc1"]
+    smiles = [*cyclohexane, "c1ccoc1", *benzene, *pyridine, "c1ccsc1", "Oc1ccccc1", "Nc1ccccc1"]
+    splitter, rows = by_size(smiles, train=0.6, validation=0.2, test=0.2)
+    for seed in range(3):
+        split = splitter.split(rows, seed)
+        assert split.train.tolist() == [3, 4, 5, 6, 8, 9], "benzene and pyridine"
+        assert split.validation.tolist() == [0, 1], "cyclohexane"
+        assert split.test.tolist() == [2, 7], "furan and thiophene"
+        assert splitter.testable(rows)[split.test].all()
+    assert not splitter.testable(rows)[split.train].any()
+
+
+def test_a_group_that_does_not_fit_is_passed_over_for_a_smaller_one():
+    """Limits 4 and 6 of 8: of three scaffolds with 3, 3 and 2 the later 3 trains, the other does
+    not fit validation (3 + 3 = 6 does), and 2 is left for the test."""
+    smiles = ["C1CCCCC1"] * 3 + ["c1ccccc1"] * 3 + ["c1ccoc1"] * 2
+    splitter, rows = by_size(smiles, train=0.5, validation=0.25, test=0.25)
+    split = splitter.split(rows, 0)
+    assert split.train.tolist() == [3, 4, 5]
+    assert split.validation.tolist() == [0, 1, 2]
+    assert split.test.tolist() == [6, 7]
+
+
+def test_scaffolds_by_size_test_the_rarest_and_one_scaffold_is_refused(esol):
+    splitter, _ = by_size(["C"])
+    split = splitter.split(esol, 0)
+    groups = Counter(murcko_scaffold(smiles) for smiles in esol.smiles)
+    sizes = [groups[murcko_scaffold(esol.smiles[row])] for row in split.test]
+    assert max(sizes) == 1
+    assert abs(len(split.train) / esol.n - 0.8) < 0.02
+    assert splitter.testable(esol)[split.test].all()
+    hashes = [[fold.hash for fold in splitter.folds(esol, seed, 5)] for seed in (0, 1)]
+    assert hashes[0] != hashes[1], "folds are balanced, and another seed is another repeat"
+    with pytest.raises(InvalidInput) as caught:
+        splitter.split(by_size(["CCC"] * 9)[1], 0)
+    assert caught.value.problem()["code"] == "too_few_scaffolds"
+
+
+def test_the_key_of_balanced_scaffolds_is_that_of_earlier_releases():
+    """Stored splits are found by it."""
+    params = {"train": 0.8, "validation": 0.1, "test": 0.1}
+    assert make("scaffold").key["params"] == params
+    assert make("scaffold", balanced=False).key["params"] == params | {"balanced": False}
+
+
 # ---- folds
 
 

@@ -9,15 +9,21 @@ import numpy as np
 import orjson
 import pytest
 
+from app.comparison import folds as fold_store
+from app.comparison import service as comparison
+from app.comparison.params import CompareParams
 from app.core.errors import LeakFound
 from app.core.work import SilentContext
+from app.datasets.records import load_dataset
+from app.storage import keys
 from app.training import service as training
 from app.training.leaks.audit import audit
 from app.training.material import prepare
 from app.training.params import SplitSpec, TrainParams
 from app.tuning import service as tuning
 from app.tuning.params import OptimizeParams
-from tests.support.datasets import PROJECT, ingested
+from tests.support.datasets import PROJECT, ingested, job_context
+from tests.support.inprocess import run_fan_out
 from tests.support.molecules import ESOL_TARGET, rows_of
 
 pytestmark = pytest.mark.req("goal-27")
@@ -175,10 +181,166 @@ def test_features_cannot_be_learned_from_test_rows(material):
 def test_features_that_were_learned_elsewhere_are_found(material):
     split = material.split.split
     for rows in (split.train, material.learned):
-        assert audit(material, material.fit_features(rows))["findings"] == []
+        assert audit(material, material.fit_features(rows))["leaks"]["findings"] == []
     some = material.fit_features(split.train[:300])
     # neither the rows themselves, nor what they claim to be
     for features in (some, replace(some, rows_hash=material.fit_features(split.train).rows_hash)):
-        (finding,) = audit(material, features)["findings"]
+        (finding,) = audit(material, features)["leaks"]["findings"]
         assert finding["code"] == "fitted_outside"
         assert finding["severity"] == "error"
+
+
+# ---- warnings
+
+
+PAIRS = {
+    "same_stereo_parent": ("C[C@H](O)CCCCCl", "C[C@@H](O)CCCCCl"),
+    "same_tautomer_parent": ("Oc1ccccn1", "O=c1cccc[nH]1"),
+}
+
+
+def planted(resources, code):
+    """Data without an error, and with the finding of this code; a split column says the sides."""
+    rows = [row | {"set": "test" if n % 5 == 0 else "train"} for n, row in enumerate(esol(150))]
+    twin = {"Compound ID": "twin", ESOL_TARGET: "-2.0"}
+    if code in PAIRS:
+        learned, tested = PAIRS[code]
+        rows += [
+            twin | {"smiles": learned, "set": "train"},
+            twin | {"smiles": tested, "set": "test"},
+        ]
+        return data_set(resources, rows, roles={ESOL_TARGET: "target", "set": "split"})
+    # replicates on one side: no test row is learned from
+    first = rows[1]
+    more = 5.0 if code == "conflicting_replicates" else 0.0
+    rows.append(first | {"Compound ID": "twin", ESOL_TARGET: str(float(first[ESOL_TARGET]) + more)})
+    roles = {ESOL_TARGET: "target", "set": "split"}
+    return data_set(resources, rows, roles=roles, duplicates="keep_all")
+
+
+@pytest.mark.parametrize("code", [*PAIRS, "replicates_not_merged", "conflicting_replicates"])
+def test_warnings_are_refused_where_all_is(resources, code):
+    dataset_id = planted(resources, code)
+    asked = QUICK | {"split": {"name": "column", "params": {"column": "set"}}}
+    metrics, _ = train(resources, dataset_id, **asked, leaks="refuse")
+    assert found(metrics)[code]["severity"] == "warning"
+    with pytest.raises(LeakFound, match=code):
+        train(resources, dataset_id, **asked, leaks="refuse_all")
+    params = OptimizeParams(
+        **{name: asked[name] for name in ("features", "split")},
+        dataset="d",
+        dataset_id=dataset_id,
+        algorithm="ridge",
+        leaks="refuse_all",
+        then="none",
+    )
+    with pytest.raises(LeakFound, match=code):
+        tuning.plan(resources, SilentContext(project_id=PROJECT), params)
+
+
+def test_a_comparison_refuses_warnings_where_all_is(resources):
+    """Both twins are trained on or tested in other folds of some repeat."""
+    dataset_id = planted(resources, "same_stereo_parent")
+    features = QUICK["features"]
+    done = Compared(resources, dataset_id, "ridge", features=features, leaks="refuse")
+    assert found(done.result)["same_stereo_parent"]["severity"] == "warning"
+    with pytest.raises(LeakFound, match="same_stereo_parent"):
+        Compared(resources, dataset_id, "ridge", features=features, leaks="refuse_all")
+
+
+# ---- comparisons and searches
+
+
+class Compared:
+    """Two candidates on three folds; one of them is small, so that it is quick."""
+
+    def __init__(self, resources, dataset_id, *algorithms, leaks="report", **options):
+        self.context = job_context(resources, "compare")
+        params = CompareParams(
+            dataset="d",
+            dataset_id=dataset_id,
+            candidates=tuple({"algorithm": {"name": name}} for name in algorithms),
+            folds=3,
+            repeats=2,
+            leaks=leaks,
+            **options,
+        )
+        self.result = run_fan_out(comparison, resources, self.context, params).result
+        key = keys.comparison(self.context.job_id, 1, "comparison.{}")
+        stored = {kind: resources.storage.read(key.format(kind)) for kind in ("json", "html")}
+        self.json, self.page = orjson.loads(stored["json"]), stored["html"].decode()
+        assert self.json["leaks"] == self.result["leaks"]
+
+
+def test_a_comparison_names_a_column_made_of_the_target_and_can_be_refused(resources):
+    rows = telco(**{"Exit survey": lambda row: "sent" if row["Churn"] == "Yes" else "none sent"})
+    dataset_id = data_set(resources, rows, roles={"Churn": "target"})
+    done = Compared(resources, dataset_id, "logistic_regression")
+    assert errors(done.result) == ["target_column"]
+    assert "Exit survey" in dict(done.context.warnings)["leak_found"]
+    assert any("Exit survey" in sentence for sentence in done.json["caution"])
+    assert "<b>leak</b> <code>target_column</code>" in done.page
+    assert "fitted_outside" not in done.json["leaks"]["checked"], "folds learn apart by themselves"
+    with pytest.raises(LeakFound, match="Exit survey"):
+        Compared(resources, dataset_id, "logistic_regression", leaks="refuse")
+
+
+def test_a_comparison_names_replicates_on_both_sides_and_easy_folds(resources):
+    rows = esol(120)
+    again = [row | {"smiles": row["smiles"] + ".Cl"} for row in rows[:60]]
+    again = [
+        row | {"Compound ID": f"again {n}", ESOL_TARGET: str(float(row[ESOL_TARGET]) + 5 * (n < 4))}
+        for n, row in enumerate(again)
+    ]
+    dataset_id = data_set(
+        resources, [*rows, *again], roles={ESOL_TARGET: "target"}, duplicates="keep_all"
+    )
+    features = ({"name": "maccs"},)
+    done = Compared(resources, dataset_id, "ridge", features=features)
+    smiles = load_dataset(resources, dataset_id).smiles
+    folds = fold_store.stored(resources.storage, done.context.job_id, 1)
+    apart = {
+        row
+        for fold in (fold for repeat in folds for fold in repeat)
+        for row in fold.test.tolist()
+        if smiles[row] in {smiles[other] for other in fold.train}
+    }
+    assert found(done.result)["same_structure"]["count"] == len(apart) > 60
+    assert found(done.result)["replicates_not_merged"]["count"] >= 60
+    assert found(done.result)["conflicting_replicates"]["count"] >= 8
+    assert done.result["similarity"]["easy"]
+    assert done.result["similarity"]["n"] == len(smiles), "each row of one repeat"
+    assert "near copies" in dict(done.context.warnings)["easy_split"]
+    assert any("near copies" in sentence for sentence in done.json["caution"])
+    assert "<code>conflicting_replicates</code>" in done.page
+    with pytest.raises(LeakFound, match="same_structure"):
+        Compared(resources, dataset_id, "ridge", features=features, leaks="refuse")
+
+
+def test_a_clean_comparison_has_no_error_and_says_what_was_looked_for(resources):
+    done = Compared(resources, data_set(resources, esol(120)), "ridge", features=QUICK["features"])
+    assert errors(done.result) == []
+    assert {"same_structure", "conflicting_replicates"} <= set(done.result["leaks"]["checked"])
+    assert not {"leak_found", "easy_split"} & set(dict(done.context.warnings))
+    assert "<b>leak</b>" not in done.page
+
+
+@pytest.mark.parametrize("then", ["none", "train"])
+def test_a_search_looks_for_leaks_whatever_becomes_of_its_best(resources, then):
+    rows = telco(300, **{"Exit survey": lambda row: "sent" if row["Churn"] == "Yes" else "none"})
+    dataset_id = data_set(resources, rows, roles={"Churn": "target"})
+    context = job_context(resources, "optimize")
+    params = OptimizeParams(
+        dataset="d",
+        dataset_id=dataset_id,
+        algorithm="logistic_regression",
+        n_trials=1,
+        folds=2,
+        then=then,
+        bootstrap=0,
+    )
+    result = run_fan_out(tuning, resources, context, params).result
+    assert errors(result) == ["target_column"]
+    told = [detail for code, detail in context.warnings if code == "leak_found"]
+    assert len(told) == 1, "once, whoever says it"
+    assert "Exit survey" in told[0]

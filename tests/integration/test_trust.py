@@ -86,6 +86,24 @@ def test_every_row_but_the_test_rows_was_predicted_by_a_model_of_other_rows(esol
     assert seen < 0.95 * metrics["out_of_fold"][ESOL_TARGET]["rmse"]["value"]
 
 
+@pytest.mark.parametrize("calibration", ["cross", "split"])
+def test_figures_of_held_out_rows_have_bootstrap_intervals(resources, calibration):
+    """Against resamples that are drawn here."""
+    dataset_id, _ = ingested(resources, DATA / "esol.csv", name="esol")
+    options = {"targets": (ESOL_TARGET,), "features": MACCS, "bootstrap": 500}
+    _, metrics, table = train(resources, dataset_id, calibration=calibration, **options)
+    name = {"cross": "out_of_fold", "split": "validation"}[calibration]
+    held = table[table["part"] == name]
+    squared = ((held[ESOL_TARGET] - held[f"{ESOL_TARGET}_predicted"]) ** 2).to_numpy()
+    rng = np.random.default_rng(99)
+    drawn = np.sqrt(squared[rng.integers(0, len(squared), (4_000, len(squared)))].mean(axis=1))
+    low, high = np.quantile(drawn, [0.025, 0.975])
+    found = metrics[name][ESOL_TARGET]["rmse"]
+    assert found["value"] == pytest.approx(np.sqrt(squared.mean()))
+    assert found["ci_low"] == pytest.approx(low, abs=0.2 * (high - low))
+    assert found["ci_high"] == pytest.approx(high, abs=0.2 * (high - low))
+
+
 @pytest.mark.req("U-08", "goal-53", "goal-80")
 def test_neighbours_are_the_most_similar_training_rows(esol):
     bundle, _, table = esol

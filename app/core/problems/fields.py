@@ -84,9 +84,10 @@ WARNING_CODES: dict[str, str] = {
     "comma, roles): see that it is right, or say otherwise at ingest.",
     "training_rows_evaluated": "The model was evaluated on rows that it had learned from, so the "
     "figures flatter it. Those of its test rows say more.",
-    "leak_found": "The leak audit is sure of a leak: the test metrics flatter the model. The "
-    'model\'s metrics name rows and remedy under `leaks`; `"leaks": "refuse"` refuses such '
-    "trainings.",
+    "leak_found": "The leak audit is sure of a leak: the test metrics, or the scores of a "
+    "comparison, flatter what they measure. The metrics, or the result, name rows and remedy under "
+    '`leaks`; `"leaks": "refuse"` refuses such jobs, `"refuse_all"` those with '
+    "a warning of the audit too.",
     "easy_split": "Many test molecules are near copies of molecules that are learned from, so the "
     "test metrics say little about new chemistry. Use the scaffold or butina split.",
     "not_calibrated": "There are too few rows, or no way to hold some out, to measure how wrong "

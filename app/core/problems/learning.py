@@ -123,10 +123,11 @@ PROBLEMS = (
         title="The leak audit found what the request refuses",
         category="invalid",
         cause="Test rows are not new to the model (the same structure or row is learned from), or "
-        "a feature column says what the target is, so the test metrics would flatter the model; "
-        'the request says `"leaks": "refuse"`.',
-        remedy='Do what the detail says for each finding, or send `"leaks": "report"` to train '
-        "all the same and find it in the metrics.",
+        "a feature column says what the target is, so the scores would flatter the model; "
+        'the request says `"leaks": "refuse"`, or it says `"refuse_all"` and '
+        "something may be such a leak.",
+        remedy='Do what the detail says for each finding, or send `"leaks": "report"` to go on '
+        "all the same and find it in the metrics, or in the result of a comparison.",
         example='{"dataset": "esol", "leaks": "refuse"}',
     ),
     ProblemType(

@@ -1,113 +1,118 @@
-"""The leak audit of a training: what the model could know of the test rows, and should not.
+"""The leak audit: what models could know of the test rows, and should not.
 
 Reference: Kapoor & Narayanan 2023, Patterns 4, 100804 (a taxonomy of leakage).
 """
 
+from collections.abc import Mapping, Sequence
 from typing import Any
+from uuid import UUID
 
-import numpy as np
+import orjson
 
 from app.core.errors import LeakFound
 from app.core.work import WorkContext
 from app.features.fitted import FittedFeatures
-from app.splitters.base import Indices, splitters
-from app.training.leaks.columns import derived_columns
-from app.training.leaks.findings import Finding
+from app.storage import Storage, keys
+from app.training.leaks.findings import Finding, Sides
 from app.training.leaks.fitting import fitted_outside
-from app.training.leaks.replicates import conflicting_replicates
-from app.training.leaks.sides import judged_columns, mixed_groups, mixed_times
-from app.training.leaks.structures import shared_structures, unmerged_replicates
-from app.training.leaks.tables import equal_rows
+from app.training.leaks.scope import Scope
 from app.training.material import Material
+from app.training.params import Leaks
 from app.training.similarity import easy_words, split_similarity
-from app.training.splitting import column_cells
 
-MOLECULE_CHECKS = (
-    *("same_structure", "same_stereo_parent", "same_tautomer_parent"),
-    *("replicates_not_merged", "conflicting_replicates"),
-)
-CHECKS = ("group_on_both_sides", "learned_from_the_future", "fitted_outside")
-COLUMN_CHECKS = ("target_column",)
-TABLE_CHECKS = ("same_features",)
+#: {"leaks": {"findings", "checked"}}, and of molecules "similarity"
+Audit = Mapping[str, Any]
 
 
-def audit(material: Material, features: FittedFeatures) -> dict[str, Any]:
-    """{"findings": errors first, "checked": codes}. `features`: those of the final model."""
-    learned, tested = _sides(material)
-    found = [*fitted_outside(material, features), *_columns(material), *_mixed(material)]
-    checked = list(CHECKS)
-    if material.dataset.smiles:
-        checked += MOLECULE_CHECKS
-        found += _molecules(material, learned, tested)
-    elif material.cells:
-        checked += TABLE_CHECKS
-        found += equal_rows(material.cells, material.labels.y, learned, tested)
-    if material.columns:
-        checked += COLUMN_CHECKS
-    found.sort(key=lambda finding: (finding.severity != "error", finding.leak))
-    return {
-        "findings": [finding.shown(material.dataset.rows) for finding in found],
+def audit(material: Material, features: FittedFeatures | None) -> Audit:
+    """Of a training. `features`: those of the final model; None of a search, which has none yet:
+    each of its folds learns its own.
+    """
+    scope = Scope(
+        dataset=material.dataset,
+        labels=material.labels,
+        columns=material.columns,
+        cells=material.cells,
+        split=material.split.spec,
+        sides=[(material.usable(material.learned), material.usable(material.split.split.test))],
+    )
+    if features is None:
+        return _told(scope, scope.findings(), scope.checks, scope.sides)
+    found = [*fitted_outside(material, features), *scope.findings()]
+    return _told(scope, found, ["fitted_outside", *scope.checks], scope.sides)
+
+
+def audit_folds(scope: Scope, first: int) -> Audit:
+    """Of a comparison, whose models are fitted inside each fold alone. The similarity is that of
+    the `first` sides: those of one repeat.
+    """
+    return _told(scope, scope.findings(), scope.checks, scope.sides[:first])
+
+
+def _told(scope: Scope, found: Sequence[Finding], checked: Sequence[str], sides: Sides) -> Audit:
+    """Findings come errors first."""
+    ordered = sorted(found, key=lambda finding: (finding.severity != "error", finding.leak))
+    leaks = {
+        "findings": [finding.shown(scope.dataset.rows) for finding in ordered],
         "checked": sorted(checked),
     }
-
-
-def audited(
-    material: Material, features: FittedFeatures, context: WorkContext, *, refuse: bool
-) -> dict[str, Any]:
-    """What a training stores: `leaks`, and of molecules `similarity`; warns of what is found.
-
-    Raises LeakFound for a finding that is an error, when those are refused.
-    """
-    leaks = audit(material, features)
-    errors = [finding for finding in leaks["findings"] if finding["severity"] == "error"]
-    if errors and refuse:
-        raise LeakFound(
-            "; ".join(f"{e['code']}: {e['detail']} (rows {_listed(e)})" for e in errors),
-            remedy=" ".join(dict.fromkeys(e["remedy"] for e in errors)),
-        )
-    for finding in errors:
-        context.warn("leak_found", f"{finding['detail']} (rows {_listed(finding)})")
-    if not material.dataset.smiles:
+    if not scope.dataset.smiles:
         return {"leaks": leaks}
-    similarity = split_similarity(material.dataset.smiles, *_sides(material))
-    if similarity["easy"]:
-        context.warn("easy_split", easy_words(similarity))
-    return {"leaks": leaks, "similarity": similarity}
+    return {"leaks": leaks, "similarity": split_similarity(scope.dataset.smiles, sides)}
 
 
-def _listed(finding: dict[str, Any]) -> str:
+def refuse_leaks(found: Audit, leaks: Leaks) -> None:
+    """Raises LeakFound for findings that are not to be merely reported."""
+    refused = {"report": [], "refuse": errors_of(found), "refuse_all": _findings(found)}[leaks]
+    if refused:
+        raise LeakFound(
+            "; ".join(f"{e['code']}: {e['detail']} (rows {_listed(e)})" for e in refused),
+            remedy=" ".join(dict.fromkeys(e["remedy"] for e in refused)),
+        )
+
+
+def warn_of_leaks(found: Audit, context: WorkContext) -> None:
+    """Of errors, and of a split that is easy."""
+    for finding in errors_of(found):
+        context.warn("leak_found", f"{finding['detail']} (rows {_listed(finding)})")
+    if easy := easy_split(found):
+        context.warn("easy_split", easy)
+
+
+def errors_of(found: Audit) -> list[dict[str, Any]]:
+    return [finding for finding in _findings(found) if finding["severity"] == "error"]
+
+
+def _findings(found: Audit) -> list[dict[str, Any]]:
+    findings: list[dict[str, Any]] = (found.get("leaks") or {}).get("findings", [])
+    return findings
+
+
+def easy_split(found: Audit) -> str:
+    """A sentence where the test molecules are too like those that are learned from; else empty."""
+    similarity = found.get("similarity")
+    return easy_words(similarity) if similarity and similarity["easy"] else ""
+
+
+def _listed(finding: Mapping[str, Any]) -> str:
     shown = ", ".join(map(str, finding["rows"]))
     return shown if finding["count"] <= len(finding["rows"]) else f"{shown}, ..."
 
 
-def _sides(material: Material) -> tuple[Indices, Indices]:
-    return material.usable(material.learned), material.usable(material.split.split.test)
+# ---- from a job's plan to its end
 
 
-def _molecules(material: Material, learned: Indices, tested: Indices) -> list[Finding]:
-    dataset, task, y = material.dataset, material.labels.task, material.labels.y
-    rows = np.sort(np.concatenate([learned, tested]))
-    return [
-        *shared_structures(dataset.smiles, learned, tested),
-        *unmerged_replicates(dataset.smiles, rows),
-        *conflicting_replicates(dataset, y, task, rows),
-    ]
+def keep_audit(storage: Storage, job_id: UUID, attempt: int, found: Audit) -> None:
+    """`attempt`: that of the plan."""
+    storage.write(_key(job_id, attempt), orjson.dumps(found))
 
 
-def _columns(material: Material) -> list[Finding]:
-    split = material.split.split
-    rows = material.usable(np.sort(np.concatenate([material.learned, split.test])))
-    labels = material.labels
-    return derived_columns(material.columns, material.cells, labels.y, labels.task, rows)
-
-
-def _mixed(material: Material) -> list[Finding]:
-    dataset, spec = material.dataset, material.split.spec
-    learned, tested = _sides(material)
-    found: list[Finding] = []
-    split = splitters.get(spec.name).name
-    for name, kind, asked in judged_columns(dataset.columns, split, spec.params.get("column")):
-        cells = column_cells(dataset, name, np.arange(dataset.size))
-        judge = mixed_groups if kind == "group" else mixed_times
-        found += judge(name, cells or [None] * dataset.size, learned, tested, asked=asked)
+def kept_audit(storage: Storage, job_id: UUID, attempt: int) -> Audit:
+    """Empty where the plan was made by a release that did not look."""
+    key = _key(job_id, attempt)
+    found: Audit = orjson.loads(storage.read(key)) if storage.exists(key) else {}
     return found
+
+
+def _key(job_id: UUID, attempt: int) -> str:
+    return keys.work(job_id, attempt, "audit.json")

@@ -4,12 +4,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from app.splitters.base import Indices
+
 #: row numbers that a finding shows
 SHOWN = 20
 
 #: error: the test rows are not what the model has never seen, or a feature is the answer.
 #: warning: it may be so, and a person should know
 Severity = Literal["warning", "error"]
+
+#: (rows that are learned from, rows that are tested): of a training one pair, of a comparison one
+#: for each fold
+Sides = Sequence[tuple[Indices, Indices]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,25 +3,25 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
-from app.splitters.base import Indices
-from app.training.leaks.findings import Finding, Severity, how_many
+from app.training.leaks.findings import Finding, Severity, Sides, how_many
 
 _PARTS = frozenset({"train", "training", "valid", "val", "validation", "dev", "test", "testing"})
 
 Kind = Literal["group", "time"]
 
 
-def mixed_groups(
-    name: str, cells: Sequence[Any], learned: Indices, tested: Indices, *, asked: bool
-) -> list[Finding]:
+def mixed_groups(name: str, cells: Sequence[Any], sides: Sides, *, asked: bool) -> list[Finding]:
     """Test rows of a group that is learned from. `asked`: the split promised that there are none;
     `cells`: of all rows.
     """
     words = ["" if cell is None else str(cell) for cell in cells]
     if not asked and {word.strip().lower() for word in words} <= _PARTS | {""}:
         return []
-    known = {words[row] for row in learned} - ({""} if not asked else set())
-    mixed = [row for row in tested.tolist() if words[row] in known]
+    found: set[int] = set()
+    for learned, tested in sides:
+        known = {words[row] for row in learned} - ({""} if not asked else set())
+        found.update(row for row in tested.tolist() if words[row] in known)
+    mixed = sorted(found)
     if not mixed:
         return []
     severity: Severity = "error" if asked else "warning"
@@ -38,17 +38,21 @@ def mixed_groups(
     ]
 
 
-def mixed_times(
-    name: str, cells: Sequence[Any], learned: Indices, tested: Indices, *, asked: bool
-) -> list[Finding]:
+def mixed_times(name: str, cells: Sequence[Any], sides: Sides, *, asked: bool) -> list[Finding]:
     """Test rows that are older than the newest row that is learned from."""
-    times = [cells[row] for row in learned if cells[row] is not None]
-    if not times:
+    found: set[int] = set()
+    ends = []
+    for learned, tested in sides:
+        times = [cells[row] for row in learned if cells[row] is not None]
+        if not times:
+            continue
+        last = max(times)
+        here = [r for r in tested.tolist() if cells[r] is not None and cells[r] < last]
+        found.update(here)
+        ends += [last] if here else []
+    if not found:
         return []
-    newest = max(times)
-    older = [r for r in tested.tolist() if cells[r] is not None and cells[r] < newest]
-    if not older:
-        return []
+    older, newest = sorted(found), max(ends)
     severity: Severity = "error" if asked else "warning"
     return [
         Finding(

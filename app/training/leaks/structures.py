@@ -9,35 +9,55 @@ from collections.abc import Callable, Sequence
 from functools import lru_cache
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from app.chem.standardize import parse_standardized
 from app.splitters.base import Indices
-from app.training.leaks.findings import Finding, Severity, how_many
+from app.training.leaks.findings import Finding, Severity, Sides, how_many
 
 _Key = Callable[[str], str]
 
 
-def shared_structures(smiles: Sequence[str], learned: Indices, tested: Indices) -> list[Finding]:
-    """`smiles`: standardized, of all rows. Each test row is in the first finding that it fits."""
+def shared_structures(smiles: Sequence[str], sides: Sides) -> list[Finding]:
+    """`smiles`: standardized, of all rows. Each test row is in the first finding that it fits, in
+    whichever fold.
+    """
     findings = []
-    left = tested.tolist()
+    left = [tested for _, tested in sides]
     for leak, severity, what, remedy, key in _LEVELS:
-        known = {key(smiles[row]): row for row in reversed(learned.tolist())}
-        found = [row for row in left if key(smiles[row]) in known]
-        left = [row for row in left if key(smiles[row]) not in known]
-        if found:
-            first = found[0]
-            partner = smiles[known[key(smiles[first])]]
-            detail = f"{how_many(len(found), what, what.replace(' is', 's are', 1))}"
-            findings.append(
-                Finding(
-                    leak=leak,
-                    severity=severity,
-                    detail=f"{detail}, e.g. {smiles[first]} (learned: {partner})",
-                    remedy=remedy,
-                    rows=found,
-                )
+        codes = _codes(smiles, key, sides)
+        shared = [
+            tested[np.isin(codes[tested], codes[learned])]
+            for (learned, _), tested in zip(sides, left, strict=True)
+        ]
+        found = np.unique(np.concatenate(shared))
+        if not len(found):
+            continue
+        left = [np.setdiff1d(tested, found) for tested in left]
+        first = int(found[0])
+        learned = next(s[0] for s, rows in zip(sides, shared, strict=True) if first in rows)
+        partner = smiles[int(learned[np.argmax(codes[learned] == codes[first])])]
+        detail = f"{how_many(len(found), what, what.replace(' is', 's are', 1))}"
+        findings.append(
+            Finding(
+                leak=leak,
+                severity=severity,
+                detail=f"{detail}, e.g. {smiles[first]} (learned: {partner})",
+                remedy=remedy,
+                rows=found.tolist(),
             )
+        )
     return findings
+
+
+def _codes(smiles: Sequence[str], key: _Key, sides: Sides) -> NDArray[np.int64]:
+    """(all rows,): equal where the keys are; -1 for rows on no side."""
+    codes = np.full(len(smiles), -1, dtype=np.int64)
+    known: dict[str, int] = {}
+    for row in np.unique(np.concatenate([rows for pair in sides for rows in pair])):
+        codes[row] = known.setdefault(key(smiles[row]), len(known))
+    return codes
 
 
 def unmerged_replicates(smiles: Sequence[str], rows: Indices) -> list[Finding]:

@@ -4,8 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.featurizers.base import Cells
-from app.splitters.base import Indices
-from app.training.leaks.findings import Finding, Severity, how_many
+from app.training.leaks.findings import Finding, Severity, Sides, how_many
 
 #: an error are only equal rows of more than this share of the test rows, ...
 _MANY = 0.05
@@ -15,19 +14,22 @@ _DISTINCT = 0.5
 _AGREE = 0.9
 
 
-def equal_rows(
-    cells: Cells, y: NDArray[np.float64], learned: Indices, tested: Indices
-) -> list[Finding]:
+def equal_rows(cells: Cells, y: NDArray[np.float64], sides: Sides) -> list[Finding]:
     """Of few values rows are equal by chance, which is a warning; see above for an error."""
     keys = row_keys(cells)
-    known: dict[str, list[bytes]] = {}
-    for row in learned.tolist():
-        known.setdefault(keys[row], []).append(y[row].tobytes())
-    copies = [row for row in tested.tolist() if keys[row] in known]
+    copies: set[int] = set()
+    shares = []
+    for learned, tested in sides:
+        known: dict[str, list[bytes]] = {}
+        for row in learned.tolist():
+            known.setdefault(keys[row], []).append(y[row].tobytes())
+        here = [row for row in tested.tolist() if keys[row] in known]
+        shares += [_share(known[keys[row]], y[row].tobytes()) for row in here]
+        copies.update(here)
     if not copies:
         return []
-    agree = float(np.mean([_share(known[keys[row]], y[row].tobytes()) for row in copies]))
-    many = len(copies) > _MANY * len(tested)
+    agree = float(np.mean(shares))
+    many = len(copies) > _MANY * len(np.unique(np.concatenate([tested for _, tested in sides])))
     severity: Severity = "error" if many and agree >= _AGREE and _rich(cells) else "warning"
     return [
         Finding(
@@ -37,7 +39,7 @@ def equal_rows(
             f"is learned from in every feature column; {agree:.0%} of their labels are equal too",
             remedy='If they are one case: ingest with an identifier and "duplicates": "merge", or '
             "split by a group column.",
-            rows=copies,
+            rows=sorted(copies),
         )
     ]
 

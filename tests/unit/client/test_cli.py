@@ -65,11 +65,13 @@ def test_a_split_takes_parameters(shell, command):
     assert json.loads(body)["params"]["split"] == split
 
 
-@pytest.mark.parametrize("command", ["train", "optimize"])
-def test_leaks_can_be_refused(shell, command):
-    assert shell.run(command, "mols", "--leaks", "refuse", "--dry-run").code == 0, shell.err
+@pytest.mark.parametrize("command", ["train", "optimize", "compare"])
+@pytest.mark.parametrize("leaks", ["refuse", "refuse_all"])
+def test_leaks_can_be_refused(shell, command, leaks):
+    more = ("--candidate", "ridge") if command == "compare" else ()
+    assert shell.run(command, "mols", *more, "--leaks", leaks, "--dry-run").code == 0, shell.err
     body = shell.out[shell.out.index("{") : shell.out.rindex("}") + 1]
-    assert json.loads(body)["params"]["leaks"] == "refuse"
+    assert json.loads(body)["params"]["leaks"] == leaks
 
 
 def test_candidates_are_read_with_features_parameters_and_name(shell):

@@ -11,6 +11,14 @@ from app.comparison.sanity import learning_curve, scrambling
 from app.comparison.summary import MetricScores, summarize
 
 RNG = np.random.default_rng(0)
+LEAK = {
+    "code": "target_column",
+    "severity": "error",
+    "detail": "column <i>",
+    "remedy": "Drop it.",
+    "rows": [3, 4],
+    "count": 5,
+}
 FOLDS = RNG.normal(0.7, 0.1, size=25)
 
 
@@ -151,6 +159,8 @@ def found():
         "y_scrambling": {hostile: real | {"sentence": scrambling_sentence(real)}},
         "learning_curve": {"b & c": curve | {"sentence": "Flat."}},
         "findings": [{"code": "x", "candidate": None, "detail": "It <i>", "remedy": "Mend it."}],
+        "leaks": {"findings": [LEAK], "checked": ["target_column"]},
+        "similarity": {"median": 0.7, "share_above_0_9": 0.25, "easy": True},
         "method": "By hand.",
     }
 
@@ -166,6 +176,14 @@ def test_the_page_says_it_all_loads_nothing_and_escapes_names(found):
     assert "Careful." in page
     assert page.count('class="group"') == 2, "the one that failed has none"
     assert render_page(found) == page
+
+
+def test_the_page_names_leaks_and_says_when_nobody_looked(found):
+    page = render_page(found)
+    assert "<b>leak</b> <code>target_column</code>: column &lt;i&gt;; rows 3, 4, ..." in page
+    assert "25 % of them more than 0.9: the folds are easy" in page
+    assert "None was found" in render_page(found | {"leaks": {"findings": [], "checked": ["x"]}})
+    assert "They were not looked for." in render_page(found | {"leaks": None, "similarity": None})
 
 
 def test_the_intervals_overlap_where_candidates_are_not_different(found):

@@ -45,7 +45,7 @@ def by_code(findings):
 
 def test_merged_molecules_share_no_structure(smiles):
     for seed in range(3):
-        found = shared_structures(smiles, *sides(N, seed))
+        found = shared_structures(smiles, [sides(N, seed)])
         assert all(finding.severity == "warning" for finding in found)
     assert unmerged_replicates(smiles, np.arange(N)) == []
 
@@ -57,7 +57,7 @@ def test_equal_structures_are_found(smiles, seed):
     leaky = list(smiles)
     for row, source in zip(planted, learned, strict=False):
         leaky[row] = smiles[source]
-    found = by_code(shared_structures(leaky, learned, tested))
+    found = by_code(shared_structures(leaky, [(learned, tested)]))
     assert found["same_structure"].severity == "error"
     assert sorted(found["same_structure"].rows) == sorted(planted)
     twice = by_code(unmerged_replicates(leaky, np.arange(N)))["replicates_not_merged"]
@@ -74,7 +74,7 @@ def test_stereoisomers_are_found(smiles):
     assert len(pairs) > 20
     both = [one for pair in pairs for one in pair]
     places = np.arange(len(both))
-    found = by_code(shared_structures(both, places[::2], places[1::2]))
+    found = by_code(shared_structures(both, [(places[::2], places[1::2])]))
     assert list(found) == ["same_stereo_parent"]
     assert found["same_stereo_parent"].rows == places[1::2].tolist()
 
@@ -92,14 +92,15 @@ def test_tautomers_are_found(smiles):
     ]
     together = [*(a for a, _ in pairs), *smiles[:100], *(b for _, b in pairs)]
     tested = np.arange(len(together) - len(pairs), len(together))
-    found = by_code(shared_structures(together, np.arange(tested[0]), tested))
+    found = by_code(shared_structures(together, [(np.arange(tested[0]), tested)]))
     assert found["same_tautomer_parent"].rows == tested.tolist()
     assert found["same_tautomer_parent"].severity == "warning"
 
 
 def test_isomers_that_are_no_tautomers_are_not_found():
     others = ["CCO", "COC", "Oc1ccccn1", "Oc1cccnc1", "CCC(=O)O", "COC(C)=O", "NCC(=O)O", "CCN"]
-    found = shared_structures(others, np.array([0, 2, 4, 6]), np.array([1, 3, 5, 7]))
+    pairs = [(np.array([0, 2, 4, 6]), np.array([1, 3, 5, 7]))]
+    found = shared_structures(others, pairs)
     assert found == []
 
 
@@ -274,19 +275,19 @@ def test_all_three_classes_are_told_by_ranges_of_a_number(telco):
 def test_copied_rows_are_found_and_chance_is_no_error(telco):
     columns, values, y = telco
     learned, tested = sides(len(y))
-    chance = by_code(equal_rows(cell_arrays(columns, values), y, learned, tested))
+    chance = by_code(equal_rows(cell_arrays(columns, values), y, [(learned, tested)]))
     natural = chance["same_features"].rows if chance else []
     assert not chance or chance["same_features"].severity == "warning"
     planted = [row for row in tested.tolist() if row not in natural][:30]
     cells, labels = copied_rows(telco, planted, learned[:30])
-    (found,) = equal_rows(cells, labels, learned, tested)
+    (found,) = equal_rows(cells, labels, [(learned, tested)])
     assert sorted(found.rows) == sorted([*planted, *natural])
     assert found.severity == "error"
     # other labels: not the same cases; few: by chance
-    (found,) = equal_rows(cells, np.arange(len(y))[:, None], learned, tested)
+    (found,) = equal_rows(cells, np.arange(len(y))[:, None], [(learned, tested)])
     assert found.severity == "warning"
     cells, labels = copied_rows(telco, planted[:3], learned[:3])
-    (found,) = equal_rows(cells, labels, learned, tested)
+    (found,) = equal_rows(cells, labels, [(learned, tested)])
     assert found.severity == "warning"
 
 
@@ -307,7 +308,7 @@ def test_rows_of_few_values_are_equal_by_chance(telco):
     few = {name: np.array(values[name], dtype=object) for name in ("gender", "Contract")}
     by_rule = np.array([[float(word == "One year")] for word in few["Contract"]])
     for labels in (y, by_rule):
-        (found,) = equal_rows(few, labels, learned, tested)
+        (found,) = equal_rows(few, labels, [(learned, tested)])
         assert len(found.rows) == len(tested)
         assert found.severity == "warning"
 
@@ -318,29 +319,30 @@ def test_rows_of_few_values_are_equal_by_chance(telco):
 def test_groups_on_both_sides_are_found():
     learned, tested = sides(200)
     cells = [f"lab {row % 40}" for row in range(200)]
-    (found,) = mixed_groups("lab", cells, learned, tested, asked=True)
+    (found,) = mixed_groups("lab", cells, [(learned, tested)], asked=True)
     known = {cells[row] for row in learned}
     assert found.rows == [row for row in tested.tolist() if cells[row] in known]
     assert found.severity == "error"
-    assert mixed_groups("lab", cells, learned, tested, asked=False)[0].severity == "warning"
+    assert mixed_groups("lab", cells, [(learned, tested)], asked=False)[0].severity == "warning"
     apart = np.array([row for row in range(200) if row % 40 < 30])
     others = np.setdiff1d(np.arange(200), apart)
-    assert mixed_groups("lab", cells, apart, others, asked=True) == []
+    assert mixed_groups("lab", cells, [(apart, others)], asked=True) == []
     # a published split is no group, and rows without a value are none either
     words = ["train" if row % 3 else "test" for row in range(200)]
-    assert mixed_groups("set", words, learned, tested, asked=False) == []
+    assert mixed_groups("set", words, [(learned, tested)], asked=False) == []
     half = [None if row % 2 else f"lab {row}" for row in range(200)]
-    assert mixed_groups("lab", half, learned, tested, asked=False) == []
-    assert all(row % 2 for row in mixed_groups("lab", half, learned, tested, asked=True)[0].rows)
+    assert mixed_groups("lab", half, [(learned, tested)], asked=False) == []
+    (found,) = mixed_groups("lab", half, [(learned, tested)], asked=True)
+    assert all(row % 2 for row in found.rows)
 
 
 def test_test_rows_older_than_what_is_learned_are_found():
     times = [2000.0 + row for row in range(100)]
     learned, tested = np.arange(80), np.arange(80, 100)
-    assert mixed_times("year", times, learned, tested, asked=True) == []
+    assert mixed_times("year", times, [(learned, tested)], asked=True) == []
     times[85], times[90], times[3] = 1990.0, None, None
     times[81] = times[79]
-    (found,) = mixed_times("year", times, learned, tested, asked=True)
+    (found,) = mixed_times("year", times, [(learned, tested)], asked=True)
     assert found.rows == [85]
     assert found.severity == "error"
 
@@ -374,7 +376,7 @@ def test_similarity_is_that_of_rdkit_and_an_easy_split_is_named(smiles):
     vectors = [generator.GetFingerprint(Chem.MolFromSmiles(text)) for text in smiles]
     known = [vectors[row] for row in learned]
     expected = [max(BulkTanimotoSimilarity(vectors[row], known)) for row in tested]
-    found = split_similarity(smiles, learned, tested)
+    found = split_similarity(smiles, [(learned, tested)])
     assert found == {
         "median": np.median(expected),
         "p05": np.quantile(expected, 0.05),
@@ -385,7 +387,7 @@ def test_similarity_is_that_of_rdkit_and_an_easy_split_is_named(smiles):
         "sample": False,
     }
     copies = [*smiles[:50], *smiles[:10], *smiles[50:90]]
-    easy = split_similarity(copies, np.arange(50), np.arange(50, 100))
+    easy = split_similarity(copies, [(np.arange(50), np.arange(50, 100))])
     assert easy["easy"]
     assert easy["share_above_0_9"] >= 0.2
     assert "near copies" in easy_words(easy)
@@ -394,6 +396,46 @@ def test_similarity_is_that_of_rdkit_and_an_easy_split_is_named(smiles):
 def test_of_very_many_pairs_a_sample_is_measured_the_same_each_time(smiles, monkeypatch):
     learned, tested = sides(N)
     monkeypatch.setattr(similarity, "_MAX_PAIRS", len(learned) * 25)
-    one, two = (split_similarity(smiles, learned, tested) for _ in range(2))
+    one, two = (split_similarity(smiles, [(learned, tested)]) for _ in range(2))
     assert content_key(one) == content_key(two)
     assert (one["n"], one["sample"]) == (25, True)
+
+
+# ---- folds: several sides
+
+
+def thirds(n=9):
+    parts = np.arange(n).reshape(3, -1)
+    return [(np.setdiff1d(np.arange(n), part), part) for part in parts]
+
+
+def test_copies_are_found_in_whichever_fold_they_are_apart(smiles):
+    leaky = list(smiles[:9])
+    leaky[4], leaky[8] = leaky[0], leaky[7]  # in other folds, in one fold
+    (found,) = [f for f in shared_structures(leaky, thirds()) if f.severity == "error"]
+    assert found.rows == [0, 4]
+    assert found.detail.count(leaky[0]) == 2, "the test row and the one that is learned from"
+
+
+def test_equal_rows_groups_and_times_are_found_in_whichever_fold():
+    cells = {"x": np.array([0.0, 1, 2, 0, 4, 5, 6, 7, 6])}
+    (found,) = equal_rows(cells, np.arange(9.0)[:, None], thirds())
+    assert found.rows == [0, 3], "6 and 8 are in one fold"
+    labs = [*"abcadeffg"]
+    assert mixed_groups("lab", labs, thirds(), asked=True)[0].rows == [0, 3]
+    forward = [(np.arange(3), np.arange(3, 6)), (np.arange(6), np.arange(6, 9))]
+    (late,) = mixed_times("year", [1, 2, 3, 4, 5, 9, 7, 8, 9], forward, asked=True)
+    assert late.rows == [6, 7]
+    assert "(9)" in late.detail
+
+
+def test_similarity_over_folds_is_to_what_each_fold_learns_from(smiles):
+    folds = thirds(30)
+    alone = [split_similarity(smiles[:30], [fold]) for fold in folds]
+    together = split_similarity(smiles[:30], folds)
+    assert together["n"] == 30
+    assert together["share_above_0_9"] == pytest.approx(
+        np.mean([one["share_above_0_9"] for one in alone])
+    )
+    copies = [*smiles[:10], *smiles[:10], *smiles[20:30]]
+    assert split_similarity(copies, folds)["share_above_0_9"] >= 20 / 30

@@ -140,7 +140,7 @@ class AsyncRetort:
 
         `candidates`: algorithms by their names, or {"algorithm", "features", "name"}; `params`:
         folds, repeats, metrics, practical_difference, y_scrambling, learning_curve, features,
-        split, task, seed, device, and the job's labels, ...
+        split, task, leaks, seed, device, and the job's labels, ...
         """
         chosen = [candidate(one) for one in candidates]
         said, fields = divide({**params, "target": target, "candidates": chosen})

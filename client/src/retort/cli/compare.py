@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from retort.cli import show
-from retort.cli.learn import Deadline, Features, Split, SplitSettings, Task, submit
+from retort.cli.learn import Deadline, Features, Leaks, Split, SplitSettings, Task, submit
 from retort.cli.options import (
     AsJson,
     Detach,
@@ -54,6 +54,7 @@ def compare(
     split_set: SplitSettings = None,
     seed: int = 0,
     task: Task = None,
+    leaks: Leaks = None,
     labels: Labels = None,
     deadline: Deadline = None,
     detach: Detach = False,
@@ -73,6 +74,7 @@ def compare(
         "split": {"name": split, "params": settings(split_set), "seed": seed},
         "seed": seed,
         "task": task,
+        "leaks": leaks,
         "labels": pairs(labels) or None,
         "deadline_seconds": deadline,
     }

@@ -49,7 +49,9 @@ Calibration = Annotated[
 ]
 Leaks = Annotated[
     str | None,
-    typer.Option(help="report what the leak audit finds, or refuse a training that leaks."),
+    typer.Option(
+        help="Findings of the leak audit: report, refuse (those it is sure of), refuse_all."
+    ),
 ]
 Asked = Callable[[Any], Any]
 
