@@ -55,5 +55,6 @@ class TrainParams(LearnSpec):
     #: fits are cheap
     calibration: Literal["auto", "cross", "split"] = "auto"
     calibration_folds: int = Field(default=5, ge=2, le=20)
-    #: bootstrap resamples of the test rows, and of the held-out ones, for confidence intervals
+    #: bootstrap resamples of the test rows, and of the held-out ones (200 at most), for confidence
+    #: intervals
     bootstrap: int = Field(default=1_000, ge=0, le=100_000)

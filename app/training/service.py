@@ -37,6 +37,9 @@ from app.training.plots import plot_test_rows
 from app.training.reports import target_reports
 from app.training.tables import Part, predictions_table
 
+#: of the held-out rows, at most: they are eight times as many as the test rows
+_HELD_RESAMPLES = 200
+
 
 def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outcome:
     started = time.monotonic()
@@ -128,7 +131,8 @@ def _evaluate(
     parts = {"test": Part(rows=test, predictions=predicted, assessment=assessment)}
     if made.held is not None and assessor is not None:
         held, calibrated = made.held.held, assessor.calibrated(made.held.held.predictions)
-        metrics[made.held.name] = evaluate_targets(task, y[held.rows], calibrated, **bootstrap)
+        fewer = bootstrap | {"n_bootstrap": min(params.bootstrap, _HELD_RESAMPLES)}
+        metrics[made.held.name] = evaluate_targets(task, y[held.rows], calibrated, **fewer)
         parts[made.held.name] = Part(
             rows=held.rows, predictions=calibrated, assessment=made.held.assessment
         )
