@@ -266,8 +266,8 @@ def _figures(
         **trust,
         "metrics": metrics,
         "baseline": baseline,
-        "mean": mean_over_targets(metrics),
-        "baseline_mean": mean_over_targets(baseline),
+        "mean": mean_over_targets(metrics, bundle.manifest.units),
+        "baseline_mean": mean_over_targets(baseline, bundle.manifest.units),
         "targets": target_reports(task, y, predictions),
         "feature_importance": importance,
     }

@@ -112,13 +112,13 @@ def _evaluate(
     metrics: dict[str, Any] = {
         "test": per_target,
         "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
-        "mean": mean_over_targets(per_target),
+        "mean": mean_over_targets(per_target, bundle.manifest.units),
         "n": {part: len(rows) for part, rows in _used(material).items()},
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
     }
-    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
+    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"], bundle.manifest.units)
     metrics["noise_ceiling"] = noise_ceiling(
         material.dataset, material.labels, test, seed=params.seed
     )
