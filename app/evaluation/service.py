@@ -147,7 +147,9 @@ def _load(resources: Resources, params: EvaluateParams) -> tuple[Subject, UUID |
         model=model,
         bundle=bundle,
         dataset=dataset,
-        labels=known_labels(dataset, bundle.manifest.learning_task, params.targets),
+        labels=known_labels(
+            dataset, bundle.manifest.learning_task, bundle.manifest.units, params.targets
+        ),
         training=training,
     )
     return subject, None if split is None else split.id
@@ -164,7 +166,7 @@ def _training(
     dataset = load_dataset(resources, model.dataset_id)
     return Training(
         dataset=dataset,
-        labels=known_labels(dataset, bundle.manifest.learning_task),
+        labels=known_labels(dataset, bundle.manifest.learning_task, bundle.manifest.units),
         split=read_split(resources.storage.read(split.storage_key)),
     )
 
