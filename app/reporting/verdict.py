@@ -59,6 +59,12 @@ def judge(model: StoredModel, target: str, part: str = "test") -> Verdict:
     return _judged(metric, figure, baseline)
 
 
+def unlearned(model: StoredModel) -> dict[str, Verdict]:
+    """Targets that are predicted no better than by the baseline."""
+    found = {target: judge(model, target) for target in model.targets}
+    return {target: verdict for target, verdict in found.items() if verdict.grade == "none"}
+
+
 def judge_all(model: StoredModel) -> Verdict:
     """The mean over the targets; of one target its own. A mean has no interval, so it is graded by
     its value alone, and `none` where no single target beats its baseline. Errors are graded by the

@@ -18,6 +18,9 @@ from app.models.pointers import announce_after
 from app.models.records import next_number
 from app.registry.training import point_after_training
 from app.reporting.service import reports_of_training
+from app.reporting.stored import StoredModel
+from app.reporting.verdict import unlearned
+from app.reporting.wording import listed, said, with_interval
 from app.resources import Resources
 from app.splitters.base import Indices
 from app.training.assessing import assessment_figures
@@ -45,6 +48,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
     bundle, metrics, extra = _evaluate(context, params, made)
+    _warn_of_nothing_learned(context, bundle, metrics)
     tell(context, "save", headline(task, metrics))
     extra |= reports_of_training(bundle.manifest, metrics, extra["predictions.parquet"])
     model_id = new_id()
@@ -140,6 +144,27 @@ def _evaluate(
         plot_name: plot,
     }
     return bundle, metrics, files
+
+
+def _warn_of_nothing_learned(
+    context: WorkContext, bundle: ModelBundle, metrics: dict[str, Any]
+) -> None:
+    """By the rule of the report's grade, of each target by itself."""
+    stored = StoredModel(
+        manifest=bundle.manifest.model_dump(mode="json"), metrics=metrics, predictions=None
+    )
+    told = [
+        f"{target} ({verdict.metric} {with_interval(verdict.figure)} against"
+        f" {said(verdict.baseline.get('value'))})"
+        for target, verdict in unlearned(stored).items()
+    ]
+    if told:
+        known = "most frequent class" if stored.is_classification else "mean"
+        context.warn(
+            "no_better_than_baseline",
+            f"on the test rows not shown to be better than always answering the {known}:"
+            f" {listed(told)}",
+        )
 
 
 def _used(material: Material) -> dict[str, Indices]:

@@ -93,6 +93,9 @@ WARNING_CODES: dict[str, str] = {
     "the model is: predictions come without interval and confidence. Give more rows.",
     "weights_ignored": "The data set has a column of weights and the algorithm cannot use them. "
     "Choose one that can (most do), or give the column the role `ignore`.",
+    "no_better_than_baseline": "A target of a model, or a candidate of a comparison, is not shown to "
+    "be better than what knows only the mean or the most frequent class. Look at the labels, at "
+    "the features, and at how few rows there are, before at the algorithm.",
     "no_gpu_worker": "The job asked for a GPU and no worker with one is alive; it waits. Start one "
     'or send `"device": "auto"`.',
 }
