@@ -173,7 +173,7 @@ def _score(material: Material, data: DataSet, fitted: FittedModel) -> float:
     figures = evaluate_targets(
         material.labels.task, examples.y, fitted.predict(examples.X), n_bootstrap=0, seed=0
     )
-    value = mean_over_targets(figures)[data.metric]["value"]
+    value = mean_over_targets(figures, {})[data.metric]["value"]
     if value is None:
         raise ValueError(f"{data.metric} of {data.name} is not defined on its test rows")
     return value

@@ -12,7 +12,8 @@ from app.db.evaluations import EvaluationRow
 class EvaluationAnswer(BaseModel):
     """`metrics[target][metric]` is {value, ci_low, ci_high}, `baseline` likewise; `targets[target]`
     holds confusion_matrix and classification_report, or residuals; `uncertainty[target]` whether
-    intervals or probabilities hold what they say, `domain` the share of rows inside it.
+    intervals or probabilities hold what they say, `domain` the share of rows inside it;
+    `noise_ceiling[target]` what a perfect model would score, where the data set has replicates.
     """
 
     id: UUID
@@ -28,6 +29,7 @@ class EvaluationAnswer(BaseModel):
     feature_importance: dict[str, Any]
     uncertainty: dict[str, Any] = {}
     domain: dict[str, Any] = {}
+    noise_ceiling: dict[str, Any] = {}
     rows: dict[str, Any]
     created_at: datetime
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from app.comparison.fits import Fit
 from app.comparison.scoring import FoldScores
 from app.core.work import ChunkResult
+from app.metrics.across_targets import mean_of_defined
 from app.storage import Storage
 
 Values = NDArray[np.float64]
@@ -48,18 +49,25 @@ def told(answer: Answer) -> dict[str, Any]:
     return {name: getattr(answer, name) for name in ("scores", "reason", "n_train", "seconds")}
 
 
-def over_targets(scores: FoldScores | None, metric: str) -> float:
-    """Mean over the targets where it is defined; NaN where it is nowhere."""
-    defined = [value for value in (scores or {}).get(metric, ()) if value is not None]
-    return float(np.mean(defined)) if defined else float("nan")
+def over_targets(scores: FoldScores | None, metric: str, scales: Values | None = None) -> float:
+    """Mean over the targets where it is defined, each divided by its scale (targets,) where there
+    are scales (app/metrics/across_targets.py); NaN where it is nowhere.
+    """
+    values = (scores or {}).get(metric)
+    if not values:
+        return float("nan")
+    return mean_of_defined(values if scales is None else np.array(values, dtype=float) / scales)
 
 
 def by_fold(
-    answers: Iterable[Answer], metric: str, places: Mapping[tuple[int, int], int]
+    answers: Iterable[Answer],
+    metric: str,
+    places: Mapping[tuple[int, int], int],
+    scales: Values | None = None,
 ) -> Values:
     """(folds of all repeats,) of fits of one candidate of one sort; NaN where there is none."""
     values = np.full(len(places), np.nan)
     for answer in answers:
         place = places[answer.fit.repeat, answer.fit.fold]
-        values[place] = over_targets(answer.scores, metric)
+        values[place] = over_targets(answer.scores, metric, scales)
     return values

@@ -14,6 +14,16 @@ NO_TEST_SCORE = (
     "These scores choose between candidates; they are no test score of the one that is chosen. "
     "Train it, and judge it by rows that took no part here."
 )
+SCALED = (
+    "The targets can have different units, so errors are told relative to the baseline: each"
+    " target's error is divided by that of knowing only its mean (mean over all folds), and then"
+    " the mean over the targets is taken. 0 is perfect, 1 is no better than the baseline."
+)
+
+
+def shown_name(metric: str, found: Mapping[str, Any]) -> str:
+    """`rmse`, or what it is of several targets."""
+    return f"{metric} relative to the baseline" if found.get("scales") else metric
 
 
 def conclusion(

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.comparison.answers import Answer
-from app.comparison.conclusions import beats_baseline
+from app.comparison.conclusions import beats_baseline, shown_name
 from app.comparison.params import CompareParams
 from app.comparison.summary import ALPHA
 
@@ -74,8 +74,8 @@ def _left_out(result: Mapping[str, Any]) -> list[dict[str, Any]]:
 
 
 def _no_better(result: Mapping[str, Any]) -> list[dict[str, Any]]:
-    metric = result["metric"]
-    told = result["metrics"][metric]
+    told = result["metrics"][result["metric"]]
+    metric = shown_name(result["metric"], told)
     return [
         _finding(
             "no_better_than_baseline",

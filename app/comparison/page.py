@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 
 from app.comparison import charts
+from app.comparison.conclusions import shown_name
 from app.comparison.summary import ALPHA
 from app.pages.policy import CONTENT_SECURITY_POLICY
 from app.pages.rendering import page_template
@@ -17,22 +18,25 @@ _MAX_TARGETS = 8
 
 def render_page(found: Mapping[str, Any]) -> str:
     """Of comparison.json as a dictionary (`result.compared`)."""
-    main = found["metric"]
+    shown = {name: shown_name(name, of) for name, of in found["metrics"].items()}
+    main = shown[found["metric"]]
     curves = found["learning_curve"]
     span = charts.curve_span(list(curves.values()))
     page: str = _template().render(
         found=found,
         csp=CONTENT_SECURITY_POLICY,
         main=main,
+        decided=found["metrics"][found["metric"]],
+        shown=shown,
         targets=_listed(found["targets"]),
         rows=_candidate_rows(found),
-        others=[name for name in found["metrics"] if name != main],
+        others=[shown[name] for name in found["metrics"] if name != found["metric"]],
         pictures=[
-            {"metric": name, "svg": charts.intervals(name, of), "found": of}
+            {"metric": shown[name], "svg": charts.intervals(shown[name], of), "found": of}
             for name, of in found["metrics"].items()
             if of["candidates"]
         ],
-        pairs=[_pair(pair) for pair in found["metrics"][main]["pairs"]],
+        pairs=[_pair(pair) for pair in found["metrics"][found["metric"]]["pairs"]],
         scrambled=[
             {"name": name, "svg": charts.scrambling(main, of), "sentence": of["sentence"]}
             for name, of in found["y_scrambling"].items()

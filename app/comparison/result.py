@@ -12,9 +12,11 @@ from app.comparison.answers import Answer, by_fold
 from app.comparison.conclusions import (
     NO_TEST_SCORE,
     NOT_INDEPENDENT,
+    SCALED,
     conclusion,
     curve_sentence,
     scrambling_sentence,
+    shown_name,
 )
 from app.comparison.findings import findings_of
 from app.comparison.folds import Folds, test_to_train
@@ -25,6 +27,7 @@ from app.comparison.scoring import FoldScores, Scorer
 from app.comparison.summary import MetricScores, summarize
 from app.core.errors import InvalidInput
 from app.datasets.records import Dataset
+from app.metrics.across_targets import needs_scales, over_folds, usable_scales
 from app.metrics.base import Metric
 from app.training.examples import Labels
 from app.training.leaks.audit import Audit, easy_split, errors_of
@@ -92,7 +95,19 @@ class Comparison:
         ]
 
     def scores(self, metric: str, candidate: int, fraction: float | None = None) -> Values:
-        return by_fold(self.of(candidate, fraction=fraction), metric, self.places)
+        return self.by_fold(self.of(candidate, fraction=fraction), metric)
+
+    def by_fold(self, answers: Sequence[Answer], metric: str) -> Values:
+        return by_fold(answers, metric, self.places, self.scales(metric))
+
+    def scales(self, metric: str) -> Values | None:
+        """(targets,): the trivial baseline's error, mean over all folds; None where the metric has
+        no unit, or there is one target.
+        """
+        if not needs_scales(metric, len(self.labels.task.targets)):
+            return None
+        folds = [np.array(scores[metric], dtype=float) for scores in self.baseline]
+        return usable_scales(over_folds(folds))
 
 
 def compared(given: Comparison) -> dict[str, Any]:
@@ -114,9 +129,10 @@ def compared(given: Comparison) -> dict[str, Any]:
             *([NOT_INDEPENDENT.format(n=decided["n_folds"])] if len(given.names) > 1 else []),
             NO_TEST_SCORE,
             *cautions(errors_of(given.audit), easy_split(given.audit)),
+            *([SCALED] if decided["scales"] else []),
         ],
         "y_scrambling": _scrambled(given, main),
-        "learning_curve": _curves(given, main),
+        "learning_curve": _curves(given, main, shown_name(main.name, decided)),
         "leaks": given.audit.get("leaks"),
         "similarity": given.audit.get("similarity"),
         "method": METHOD + (METHOD_OF_SEVERAL if len(given.names) > 1 else ""),
@@ -163,13 +179,23 @@ def _metric(given: Comparison, metric: Metric) -> dict[str, Any]:
             direction=metric.direction,
             names=given.names,
             scores=np.column_stack(columns),
-            baseline=by_fold(baseline, metric.name, given.places),
+            baseline=given.by_fold(baseline, metric.name),
             test_to_train=given.test_to_train,
         )
     )
     first = metric.name == given.scorer.metrics[0].name
     practical = given.params.practical_difference if first else None
-    return found | conclusion(metric.name, found, practical)
+    found["scales"] = _told_scales(given, metric.name)
+    return found | conclusion(shown_name(metric.name, found), found, practical)
+
+
+def _told_scales(given: Comparison, metric: str) -> dict[str, float | None] | None:
+    """{target: what its scores were divided by, None where it was left out}."""
+    scales = given.scales(metric)
+    if scales is None:
+        return None
+    pairs = zip(given.labels.task.targets, scales.tolist(), strict=True)
+    return {target: scale if np.isfinite(scale) else None for target, scale in pairs}
 
 
 def _sign(metric: Metric) -> int:
@@ -183,7 +209,7 @@ def _scrambled(given: Comparison, metric: Metric) -> dict[str, Any]:
     for number, name in enumerate(given.names if given.params.y_scrambling else ()):
         real = given.scores(metric.name, number)[:first]
         permuted = [
-            by_fold(given.of(number, permutation=draw), metric.name, given.places)[:first].mean()
+            given.by_fold(given.of(number, permutation=draw), metric.name)[:first].mean()
             for draw in range(given.params.y_scrambling)
         ]
         found = scrambling(float(real.mean()), permuted, sign=_sign(metric))
@@ -192,7 +218,7 @@ def _scrambled(given: Comparison, metric: Metric) -> dict[str, Any]:
     return told
 
 
-def _curves(given: Comparison, metric: Metric) -> dict[str, Any]:
+def _curves(given: Comparison, metric: Metric, shown: str) -> dict[str, Any]:
     """{candidate: ...}; empty when it was not asked for."""
     fractions = [*sorted(given.params.learning_curve), None]
     told = {}
@@ -204,7 +230,7 @@ def _curves(given: Comparison, metric: Metric) -> dict[str, Any]:
             sign=_sign(metric),
             test_to_train=given.test_to_train,
         )
-        told[name] = found | {"sentence": curve_sentence(metric.name, found)}
+        told[name] = found | {"sentence": curve_sentence(shown, found)}
     return told
 
 

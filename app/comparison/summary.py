@@ -26,7 +26,9 @@ _MIN_FOLDS = 2
 
 @dataclass(frozen=True, kw_only=True)
 class MetricScores:
-    """One metric on all folds of all repeats, each a mean over targets; NaN where not defined."""
+    """One metric on all folds of all repeats, each a mean over targets, errors of several targets
+    relative to the baseline; NaN where not defined.
+    """
 
     metric: str
     direction: Literal["minimize", "maximize"]

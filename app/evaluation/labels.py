@@ -1,6 +1,6 @@
 """A data set's labels in a model's own terms: its targets, its classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from app.algorithms.base import LearningTask
 from app.core.errors import FieldError, InvalidInput
 from app.datasets.columns import stored_name
+from app.datasets.conversion import convert
 from app.datasets.numbers import is_number
 from app.datasets.records import Dataset
 from app.training.examples import class_word
@@ -27,9 +28,15 @@ class KnownLabels:
     refused: dict[int, str]
 
 
-def known_labels(dataset: Dataset, task: LearningTask, chosen: Sequence[str] = ()) -> KnownLabels:
-    """`chosen`: only these targets (left out: all that the data set has). Raises InvalidInput when
-    a wanted column is not there, or has no usable label at all.
+def known_labels(
+    dataset: Dataset,
+    task: LearningTask,
+    units: Mapping[str, str],
+    chosen: Sequence[str] = (),
+) -> KnownLabels:
+    """`chosen`: only these targets (left out: all that the data set has). Numbers are turned into
+    the `units` of the model (target -> unit) where both sides state one. Raises InvalidInput when
+    a wanted column is not there, has no usable label at all, or a unit that cannot be turned.
     """
     stored = set(dataset.table.column_names)
     there = {name for name in (*chosen, *task.targets) if stored_name(name) in stored}
@@ -42,7 +49,8 @@ def known_labels(dataset: Dataset, task: LearningTask, chosen: Sequence[str] = (
     for number, name in enumerate(task.targets):
         if name in targets:
             classes = task.classes[number] if task.is_classification else None
-            y[:, number] = _column(dataset.values(name), name, classes, why)
+            labels = _column(dataset.values(name), name, classes, why)
+            y[:, number] = labels if classes is not None else _turned(labels, dataset, name, units)
     without = np.flatnonzero(~np.isfinite(y).any(axis=1))
     refused = {int(row): why.get(int(row), NO_LABEL) for row in without}
     if len(refused) == len(y):
@@ -77,6 +85,23 @@ def _column(
         else:
             why.setdefault(row, f"{str(value)[:50]!r} in {name!r} is not a number")
     return y
+
+
+def _turned(
+    labels: NDArray[np.float64], dataset: Dataset, name: str, units: Mapping[str, str]
+) -> NDArray[np.float64]:
+    """In the model's unit."""
+    unit, wanted = unit_of_column(dataset, name), units.get(name)
+    remedy = (
+        f"Turn the values of {name!r} into {wanted} and ingest them again with that unit"
+        f' ("units": {{...}}), or leave this target out: name the others as `targets`.'
+    )
+    return convert(labels, unit, wanted, f"the column {name!r} of {dataset.ref}", remedy)
+
+
+def unit_of_column(dataset: Dataset, name: str) -> str | None:
+    """None where none is stated."""
+    return next((c.get("unit") for c in dataset.columns if c["name"] == name), None)
 
 
 def _missing(dataset: Dataset, missing: Sequence[str]) -> InvalidInput:

@@ -16,13 +16,14 @@ from app.algorithms.base import Predictions
 from app.core.errors import InvalidInput, NotFound
 from app.core.ids import new_id
 from app.core.work import Outcome, WorkContext
+from app.datasets.conversion import factor_between
 from app.datasets.records import Dataset, load_dataset
 from app.db.datasets import SplitRow
 from app.db.evaluations import EvaluationRow
 from app.db.models import ModelVersionRow
 from app.evaluation.importance import feature_importance
 from app.evaluation.inputs import Inputs, dataset_inputs
-from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels
+from app.evaluation.labels import NO_LABEL, KnownLabels, known_labels, unit_of_column
 from app.evaluation.latency import one_row_latency
 from app.evaluation.params import EvaluateParams
 from app.models.bundle import ModelBundle
@@ -32,6 +33,8 @@ from app.splitters.base import Indices, Split
 from app.storage import keys
 from app.training.assessing import assessment_figures
 from app.training.evaluating import evaluate_baseline, evaluate_targets, mean_over_targets
+from app.training.examples import Labels
+from app.training.noise import noise_ceiling
 from app.training.reports import target_reports
 from app.training.splitting import read_split
 from app.uncertainty.references import ReferenceRows
@@ -147,7 +150,9 @@ def _load(resources: Resources, params: EvaluateParams) -> tuple[Subject, UUID |
         model=model,
         bundle=bundle,
         dataset=dataset,
-        labels=known_labels(dataset, bundle.manifest.learning_task, params.targets),
+        labels=known_labels(
+            dataset, bundle.manifest.learning_task, bundle.manifest.units, params.targets
+        ),
         training=training,
     )
     return subject, None if split is None else split.id
@@ -164,7 +169,7 @@ def _training(
     dataset = load_dataset(resources, model.dataset_id)
     return Training(
         dataset=dataset,
-        labels=known_labels(dataset, bundle.manifest.learning_task),
+        labels=known_labels(dataset, bundle.manifest.learning_task, bundle.manifest.units),
         split=read_split(resources.storage.read(split.storage_key)),
     )
 
@@ -266,11 +271,25 @@ def _figures(
         **trust,
         "metrics": metrics,
         "baseline": baseline,
-        "mean": mean_over_targets(metrics),
-        "baseline_mean": mean_over_targets(baseline),
+        "mean": mean_over_targets(metrics, bundle.manifest.units),
+        "baseline_mean": mean_over_targets(baseline, bundle.manifest.units),
+        "noise_ceiling": _noise_ceiling(subject, used, params.seed),
         "targets": target_reports(task, y, predictions),
         "feature_importance": importance,
     }
+
+
+def _noise_ceiling(subject: Subject, used: Indices, seed: int) -> dict[str, Any]:
+    """Of the data set that it is measured on, in the model's units."""
+    manifest, dataset = subject.bundle.manifest, subject.dataset
+    task, targets = manifest.learning_task, subject.labels.targets
+    factors = {
+        target: factor_between(unit_of_column(dataset, target), manifest.units.get(target))
+        for target in targets
+        if not task.is_classification
+    }
+    labels = Labels(task=task, y=subject.labels.y)
+    return noise_ceiling(dataset, labels, used, seed=seed, targets=targets, factors=factors)
 
 
 def _account(
@@ -297,6 +316,7 @@ def _record(
         "baseline",
         "mean",
         "baseline_mean",
+        "noise_ceiling",
         "targets",
         "feature_importance",
         "uncertainty",

@@ -20,6 +20,13 @@ class Metric(Plugin):
     direction: ClassVar[Literal["minimize", "maximize"]]
     #: whether the unit of the target is the unit of the metric
     has_unit: ClassVar[bool] = False
+    #: whether the square of that unit is
+    has_squared_unit: ClassVar[bool] = False
+
+    @classmethod
+    def carries_unit(cls) -> bool:
+        """Whether its values change with the unit of the target."""
+        return cls.has_unit or cls.has_squared_unit
 
     @abstractmethod
     def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:

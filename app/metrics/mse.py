@@ -15,6 +15,7 @@ class Mse(Metric):
     reference = "sklearn.metrics.mean_squared_error"
     tasks = frozenset({"regression"})
     direction = "minimize"
+    has_squared_unit = True
 
     def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
         del probabilities

@@ -15,10 +15,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.core.errors import InvalidInput
+from app.datasets.conversion import convert
 from app.metrics.r2 import R2
 from app.metrics.spearman import Spearman
 from app.prediction.quality import Quality, Scale, advice, advice_on_many, quality_of, scale_of
-from app.prediction.units import convert
 
 __all__ = [
     "BatchComparison",

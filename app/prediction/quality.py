@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from app.prediction.units import usual_tolerance
+from app.datasets.conversion import usual_tolerance
 
 Grade = Literal["excellent", "good", "fair", "poor"]
 Basis = Literal["tolerance", "unit", "spread", "value"]

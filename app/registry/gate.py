@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
@@ -18,6 +19,7 @@ from app.db.datasets import DatasetRow
 from app.db.evaluations import EvaluationRow
 from app.db.jobs import JobRow
 from app.db.models import ModelVersionRow
+from app.metrics.across_targets import mean_of_defined, needs_scales, usable_scales
 from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
 from app.registry.evaluated_rows import EvaluatedRows, read_rows
@@ -139,13 +141,14 @@ def _paired(
     )
     if metric.name not in _names(candidate) or metric.name not in _names(holder):
         return [rows, _no_metric(metric, candidate)]
-    found = improvement(metric, a, b, confidence=policy["confidence"])
+    scales = _scales(metric, candidate, a.targets)
+    found = improvement(metric, a, b, confidence=policy["confidence"], scales=scales)
     least = policy["min_delta"]
     passed = bool(np.isfinite(found.low) and found.low >= least)
     level = f"{100 * policy['confidence']:g} %"
     identical = np.array_equal(a.predicted, b.predicted)
     detail = (
-        f"{metric.name} of {candidate.ref} {found.candidate:.4g}, of {holder.ref} "
+        f"{_shown(metric, scales)} of {candidate.ref} {found.candidate:.4g}, of {holder.ref} "
         f"{found.holder:.4g}: better by {found.value:.4g}, {level} interval "
         f"[{found.low:.4g}, {found.high:.4g}], whose lower end must reach {least:g}"
         + ("; both predict the same for every row" if identical else "")
@@ -155,6 +158,9 @@ def _paired(
         "metric": metric.name,
         "min_delta": least,
         "confidence": policy["confidence"],
+        "scales": None
+        if scales is None
+        else _finite(dict(zip(a.targets, scales.tolist(), strict=True))),
         "rows": len(here),
         "identical_predictions": bool(identical),
         "evaluation_of_holder": str(holder.evaluation.id) if holder.evaluation else None,
@@ -187,16 +193,60 @@ def _unseen(subject: Subject) -> Check:
 
 
 def _beats_baseline(metric: Metric, subject: Subject) -> Check:
-    details = subject.evaluation.details if subject.evaluation else {}
-    value, baseline = (
-        (details.get(part, {}).get(metric.name) or {}).get("value")
-        for part in ("mean", "baseline_mean")
-    )
+    scales = _scales(metric, subject, _evaluated_targets(subject))
+    value, baseline = _with_baseline(metric, subject, scales)
     if value is None or baseline is None:
         return _no_metric(metric, subject, check="beats_baseline")
     better = value > baseline if metric.direction == "maximize" else value < baseline
-    detail = f"{metric.name} of {subject.ref} {value:.4g}, of the trivial baseline {baseline:.4g}"
+    detail = (
+        f"{_shown(metric, scales)} of {subject.ref} {value:.4g}, of the trivial baseline"
+        f" {baseline:.4g}"
+    )
     return Check(check="beats_baseline", passed=better, detail=detail)
+
+
+def _with_baseline(
+    metric: Metric, subject: Subject, scales: NDArray[np.float64] | None
+) -> tuple[float | None, float | None]:
+    """Both over all targets; None where they are not known."""
+    if scales is None:
+        details = subject.evaluation.details if subject.evaluation else {}
+        value, baseline = (
+            (details.get(part, {}).get(metric.name) or {}).get("value")
+            for part in ("mean", "baseline_mean")
+        )
+        return value, baseline
+    found = subject.evaluation.metrics if subject.evaluation else {}
+    values = _of_targets(metric, found, _evaluated_targets(subject))
+    mean = mean_of_defined(values / scales)
+    return (mean, 1.0) if np.isfinite(mean) else (None, None)
+
+
+def _evaluated_targets(subject: Subject) -> tuple[str, ...]:
+    return tuple(subject.evaluation.metrics) if subject.evaluation else ()
+
+
+def _scales(
+    metric: Metric, subject: Subject, targets: tuple[str, ...]
+) -> NDArray[np.float64] | None:
+    """(targets,): the trivial baseline's error in the subject's evaluation, NaN where there is
+    none; None where nothing is scaled (app/metrics/across_targets.py).
+    """
+    if not needs_scales(metric.name, len(_evaluated_targets(subject))):
+        return None
+    details = subject.evaluation.details if subject.evaluation else {}
+    return usable_scales(_of_targets(metric, details.get("baseline", {}), targets))
+
+
+def _of_targets(
+    metric: Metric, figures: dict[str, Any], targets: tuple[str, ...]
+) -> NDArray[np.float64]:
+    values = [((figures.get(t) or {}).get(metric.name) or {}).get("value") for t in targets]
+    return np.array(values, dtype=float)
+
+
+def _shown(metric: Metric, scales: NDArray[np.float64] | None) -> str:
+    return metric.name if scales is None else f"{metric.name} relative to the baseline"
 
 
 def _latency(subject: Subject, most: float) -> Check:
@@ -228,8 +278,11 @@ def _no_metric(metric: Metric, subject: Subject, check: str = "not_worse") -> Ch
 
 def _names(subject: Subject) -> set[str]:
     """Metrics that have a value in the subject's evaluation."""
-    mean = (subject.evaluation.details if subject.evaluation else {}).get("mean", {})
-    return {name for name, figure in mean.items() if figure.get("value") is not None}
+    row = subject.evaluation
+    if row is None:
+        return set()
+    told = (row.details.get("mean", {}), *row.metrics.values())
+    return {n for part in told for n, figure in part.items() if figure.get("value") is not None}
 
 
 def _finite(facts: dict[str, Any]) -> dict[str, Any]:

@@ -24,7 +24,7 @@ _HELD = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Improvement:
-    """Positive: the candidate is better, in the metric's unit."""
+    """Positive: the candidate is better, in the metric's unit, or relative to the scales."""
 
     #: mean over targets of the metric, of each model; NaN where it is not defined
     candidate: float
@@ -41,23 +41,26 @@ def improvement(
     holder: EvaluatedRows,
     *,
     confidence: float,
+    scales: Values | None = None,
     seed: int = 0,
 ) -> Improvement:
     """Both of the same rows and labels, in the same order. Draws in which the metric is not defined
-    are left out.
+    are left out. `scales` (targets,): each target's errors are divided by its own before the mean
+    over the targets (app/metrics/across_targets.py).
     """
     n, n_targets = candidate.y.shape
     draws = int(np.clip(_CELLS // max(1, n * n_targets), _FEWEST_DRAWS, _DRAWS))
+    scales = np.ones(n_targets) if scales is None else scales
     sign = 1.0 if metric.direction == "maximize" else -1.0
     rng = np.random.default_rng(seed)
     found = []
     for size in _sizes(draws, n):
         rows = rng.integers(0, n, (size, n))
-        found.append(_drawn(metric, candidate, rows) - _drawn(metric, holder, rows))
+        found.append(_drawn(metric, candidate, rows, scales) - _drawn(metric, holder, rows, scales))
     differences = sign * np.concatenate(found)
     everything = np.arange(n)[np.newaxis]
-    ours = float(_drawn(metric, candidate, everything)[0])
-    theirs = float(_drawn(metric, holder, everything)[0])
+    ours = float(_drawn(metric, candidate, everything, scales)[0])
+    theirs = float(_drawn(metric, holder, everything, scales)[0])
     defined = differences[np.isfinite(differences)]
     low = high = float("nan")
     if len(defined):
@@ -78,9 +81,9 @@ def _sizes(draws: int, n: int) -> list[int]:
     return [min(most, draws - start) for start in range(0, draws, most)]
 
 
-def _drawn(metric: Metric, of: EvaluatedRows, rows: NDArray[np.int64]) -> Values:
+def _drawn(metric: Metric, of: EvaluatedRows, rows: NDArray[np.int64], scales: Values) -> Values:
     """(draws,): the metric on each line of `rows`, mean over the targets where it is defined."""
-    scores = np.stack([_target(metric, of, i, rows) for i in range(of.y.shape[1])])
+    scores = np.stack([_target(metric, of, i, rows) / scales[i] for i in range(len(scales))])
     defined = np.isfinite(scores)
     count = defined.sum(axis=0)
     total = np.where(defined, scores, 0.0).sum(axis=0)

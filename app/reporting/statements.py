@@ -38,7 +38,7 @@ def predicts(model: StoredModel) -> str:
 def headline(model: StoredModel) -> str:
     """The number with its interval, beside the baseline, in one sentence or two."""
     verdict = judge_all(model)
-    if verdict.figure.get("value") is None:
+    if not any(judge(model, target).measured for target in model.targets):
         return "Its quality was not measured: no test row has a label."
     n = (model.section("n")).get("test", 0)
     on = f"On {counted(n, 'molecule' if model.of_molecules else 'row')} that it never saw"
@@ -79,15 +79,27 @@ def _value(model: StoredModel, target: str, metric: str) -> float | None:
 def _of_many(model: StoredModel, verdict: Verdict) -> str:
     name = metric_label(verdict.metric)
     graded = {target: judge(model, target) for target in model.targets}
-    known = {t: v for t, v in graded.items() if v.figure.get("value") is not None}
+    known = {t: v for t, v in graded.items() if v.measured}
     ranked = sorted(known, key=lambda t: known[t].gained or 0.0)
     beaten = sum(v.grade not in ("none", "unknown") for v in graded.values())
-    return (
+    told = (
         f"the mean {name} over {len(known)} targets is {said(verdict.figure.get('value'))} (the"
         f" trivial baseline has {said(verdict.baseline.get('value'))}), from"
         f" {said(known[ranked[0]].figure['value'])} ({ranked[0]}) to"
-        f" {said(known[ranked[-1]].figure['value'])} ({ranked[-1]}). {beaten} of"
-        f" {len(model.targets)} targets are told apart from the baseline."
+        f" {said(known[ranked[-1]].figure['value'])} ({ranked[-1]})."
+        if verdict.measured
+        else _each_gained(known, ranked)
+    )
+    return f"{told} {beaten} of {len(model.targets)} targets are told apart from the baseline."
+
+
+def _each_gained(known: dict[str, Verdict], ranked: list[str]) -> str:
+    """Where units differ: shares have none. `ranked`: the worst target first."""
+    worst, best = (percent(known[target].gained) for target in (ranked[0], ranked[-1]))
+    return (
+        f"each of {len(known)} targets has an error in its own unit, so there is no mean; of the"
+        f" way from the trivial baseline to no error it covers from {worst} ({ranked[0]}) to {best}"
+        f" ({ranked[-1]})."
     )
 
 

@@ -20,6 +20,9 @@ from app.models.records import next_number
 from app.models.warming import warm_after
 from app.registry.training import point_after_training
 from app.reporting.service import reports_of_training
+from app.reporting.stored import StoredModel
+from app.reporting.verdict import unlearned
+from app.reporting.wording import listed, said, with_interval
 from app.resources import Resources
 from app.splitters.base import Indices
 from app.training.assessing import assessment_figures
@@ -50,6 +53,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
     bundle, metrics, extra = _evaluate(context, params, made)
+    _warn_of_nothing_learned(context, bundle, metrics)
     tell(context, "save", headline(task, metrics))
     extra |= reports_of_training(bundle.manifest, metrics, extra["predictions.parquet"])
     model_id = new_id()
@@ -118,13 +122,13 @@ def _evaluate(
     metrics: dict[str, Any] = {
         "test": per_target,
         "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
-        "mean": mean_over_targets(per_target),
+        "mean": mean_over_targets(per_target, bundle.manifest.units),
         "n": {part: len(rows) for part, rows in _used(material).items()},
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
     }
-    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"])
+    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"], bundle.manifest.units)
     metrics["noise_ceiling"] = noise_ceiling(
         material.dataset, material.labels, test, seed=params.seed
     )
@@ -145,6 +149,27 @@ def _evaluate(
         plot_name: plot,
     }
     return bundle, metrics, files
+
+
+def _warn_of_nothing_learned(
+    context: WorkContext, bundle: ModelBundle, metrics: dict[str, Any]
+) -> None:
+    """By the rule of the report's grade, of each target by itself."""
+    stored = StoredModel(
+        manifest=bundle.manifest.model_dump(mode="json"), metrics=metrics, predictions=None
+    )
+    told = [
+        f"{target} ({verdict.metric} {with_interval(verdict.figure)} against"
+        f" {said(verdict.baseline.get('value'))})"
+        for target, verdict in unlearned(stored).items()
+    ]
+    if told:
+        known = "most frequent class" if stored.is_classification else "mean"
+        context.warn(
+            "no_better_than_baseline",
+            f"on the test rows not shown to be better than always answering the {known}:"
+            f" {listed(told)}",
+        )
 
 
 def _used(material: Material) -> dict[str, Indices]:

@@ -1,5 +1,6 @@
 """The score of one set of parameters: k folds inside the rows that may be seen."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -7,8 +8,17 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import Algorithm, Examples, FitContext
 from app.core.work import WorkContext
+from app.metrics.across_targets import (
+    mean_of_defined,
+    needs_scales,
+    over_folds,
+    usable_scales,
+)
 from app.metrics.base import Metric
+from app.metrics.evaluate import baseline_predictions
 from app.training.material import Material
+
+Values = NDArray[np.float64]
 
 
 def folds(material: Material, n: int, seed: int) -> list[NDArray[np.int64]]:
@@ -37,7 +47,8 @@ def cross_validate(
     device: Any,
     work: WorkContext,
 ) -> float:
-    """Mean of the metric over folds and targets; NaN where it is defined nowhere.
+    """Mean of the metric over folds and targets; NaN where it is defined nowhere. Errors of several
+    targets are relative to the trivial baseline (app/metrics/across_targets.py).
 
     Each fold's model is fitted on the other folds; an algorithm that stops early takes the next
     fold as its validation part, so that the scored fold stays unseen.
@@ -57,23 +68,47 @@ def cross_validate(
             None if validation is None else material.examples(features, validation),
             FitContext(seed=seed, threads=threads, device=device, work=work),
         )
-        scores.append(_score(material, fitted, metric, material.examples(features, held_out)))
-    return float(np.nanmean(scores)) if np.isfinite(scores).any() else float("nan")
+        scores.append(_scores(fitted, metric, material.examples(features, held_out)))
+    scales = _scales(material.labels.y, metric, parts)
+    return mean_of_defined([mean_of_defined(values / scales) for values in scores])
 
 
-def _score(material: Material, fitted: Any, metric: Metric, held_out: Examples) -> float:
+def _scores(fitted: Any, metric: Metric, held_out: Examples) -> Values:
+    """(targets,): NaN where it is not defined."""
     predictions = fitted.predict(held_out.X)
-    values = []
-    for number in range(len(material.labels.task.targets)):
+    values = np.full(held_out.y.shape[1], np.nan)
+    for number in range(len(values)):
         known = np.isfinite(held_out.y[:, number])
         if known.any():
             probabilities = predictions.probabilities
-            values.append(
-                metric.compute(
-                    held_out.y[known, number],
-                    predictions.values[known, number],
-                    None if probabilities is None else probabilities[number][known],
-                )
+            values[number] = metric.compute(
+                held_out.y[known, number],
+                predictions.values[known, number],
+                None if probabilities is None else probabilities[number][known],
             )
-    defined = [value for value in values if np.isfinite(value)]
-    return float(np.mean(defined)) if defined else float("nan")
+    return values
+
+
+def _scales(y: Values, metric: Metric, parts: Sequence[NDArray[np.int64]]) -> Values:
+    """(targets,) of y (rows, targets): error of the trivial baseline, mean over the folds; 1 where
+    nothing is scaled.
+    """
+    n_targets = y.shape[1]
+    if not needs_scales(metric.name, n_targets):
+        return np.ones(n_targets)
+    folds = []
+    for number, held_out in enumerate(parts):
+        others = np.concatenate([part for place, part in enumerate(parts) if place != number])
+        folds.append(_baseline(y[others], y[held_out], metric))
+    return usable_scales(over_folds(folds))
+
+
+def _baseline(learned: Values, held_out: Values, metric: Metric) -> Values:
+    """(targets,): the metric of the mean of the known labels `learned`; NaN without any."""
+    values = np.full(held_out.shape[1], np.nan)
+    for number in range(len(values)):
+        train, test = (y[np.isfinite(y[:, number]), number] for y in (learned, held_out))
+        if len(train) and len(test):
+            said, _ = baseline_predictions("regression", train, len(test), 0)
+            values[number] = metric.compute(test, said, None)
+    return values

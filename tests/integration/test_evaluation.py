@@ -171,6 +171,48 @@ def test_a_data_set_without_the_target_is_refused_by_name(world, tmp_path, esol)
     assert "'logS'" in refused.value.problem()["remedy"]
 
 
+def measured(world, folder, name, unit, factor=1.0, shift=0.0):
+    """Forty alkanes with a group; `y` counts carbon atoms, in another unit by a factor."""
+    lines = [
+        f"{'C' * (n % 10 + 1)}{group},{(n % 10) * factor + shift:.6f}"
+        for n, group in enumerate(10 * ["F"] + 10 * ["Cl"] + 10 * ["Br"] + 10 * ["O"])
+    ]
+    path = folder / f"{name}.csv"
+    path.write_text("\n".join(["smiles,y", *lines]))
+    units = {} if unit is None else {"y": unit}
+    return world.ingest(path, name, roles={"y": "target"}, units=units)
+
+
+@pytest.mark.req("F-07")
+@pytest.mark.parametrize(
+    ("unit", "other", "factor", "shift"),
+    [("mmol/L", "umol/L", 1e3, 0.0), ("K", "°C", 1.0, -273.15), ("kJ/mol", None, 1.0, 0.0)],
+)
+def test_labels_are_turned_into_the_unit_of_the_model(world, tmp_path, unit, other, factor, shift):
+    own = measured(world, tmp_path, "own", unit)
+    model_id = world.train(own, algorithm={"name": "ridge"})
+    there = measured(world, tmp_path, "there", other, factor, shift)
+    found = world.evaluate(model_id, dataset="there", dataset_id=there, part="all")
+    same = world.evaluate(model_id, part="all")
+    for name in ("rmse", "mae", "mse", "r2"):
+        figures = [one["metrics"]["y"][name]["value"] for one in (found, same)]
+        assert figures[0] == pytest.approx(figures[1], rel=1e-6)
+
+
+@pytest.mark.req("F-07")
+def test_a_unit_that_cannot_be_turned_is_refused_with_both_named(world, tmp_path):
+    own = measured(world, tmp_path, "own", "log mol/L")
+    model_id = world.train(own, algorithm={"name": "ridge"})
+    there = measured(world, tmp_path, "there", "mg/L")
+    with pytest.raises(InvalidInput) as refused:
+        world.evaluate(model_id, dataset="there", dataset_id=there)
+    problem = refused.value.problem()
+    assert problem["code"] == "units_do_not_match"
+    for said in ("'y' of there:1", "mg/L", "log mol/L"):
+        assert said in problem["detail"]
+    assert "into log mol/L and ingest them again" in problem["remedy"]
+
+
 def test_classes_that_the_model_does_not_know_are_refused_rows(world, tmp_path, esol):
     path = tmp_path / "words.csv"
     rows = [f"{'C' * (n % 9 + 1)}{'O' if n % 2 else 'N'}" for n in range(60)]

@@ -480,6 +480,26 @@ def test_a_better_version_passes_and_a_worse_one_does_not(lab):
     assert answer["gate"]["policy"]["evaluation_dataset"] == "named:1"
 
 
+@pytest.mark.req("F-07", "F-14")
+def test_errors_of_targets_in_unlike_units_are_judged_relative_to_the_baseline(lab):
+    """The second target is a thousand times as large, and no better than its baseline."""
+    lab.version(1)
+    lab.policy(evaluation_dataset="named", metric="rmse")
+    model, figures = lab.version(2), {"a": 0.5, "b": 1001.0}
+    row = lab.evaluate(
+        model,
+        mean={"rmse": {"value": None}},
+        baseline_mean={"rmse": {"value": None}},
+        baseline={"a": {"rmse": {"value": 1.0}}, "b": {"rmse": {"value": 1000.0}}},
+    )
+    with lab.resources.database.session() as session:
+        stored = session.get(EvaluationRow, row.id)
+        stored.metrics = {t: {"rmse": {"value": value}} for t, value in figures.items()}
+    gate = lab.promoted(2)["gate"]
+    (found,) = [check for check in gate["checks"] if check["check"] == "beats_baseline"]
+    assert found["detail"].startswith("rmse relative to the baseline of sol:2 0.7505")
+
+
 @pytest.mark.req("F-14")
 def test_what_is_missing_fails(lab):
     good, new = lab.version(1), lab.version(2)

@@ -1,5 +1,7 @@
 """Replicates of a file become the noise ceiling of a training."""
 
+from uuid import UUID
+
 import numpy as np
 import orjson
 import pytest
@@ -8,6 +10,9 @@ from app.core.errors import NotFound
 from app.core.work import SilentContext
 from app.datasets.records import load_dataset
 from app.datasets.replicates import replicates_of
+from app.db.evaluations import EvaluationRow
+from app.evaluation import service as evaluation
+from app.evaluation.params import EvaluateParams
 from app.training import service as training
 from app.training.examples import read_labels
 from app.training.noise import noise_ceiling
@@ -108,3 +113,45 @@ def test_a_data_set_of_the_release_before_kept_nothing(dataset, resources):
     with pytest.raises((NotFound, FileNotFoundError)):
         resources.storage.read(key)
     assert replicates_of(found, "y", numeric=True) is None
+
+
+@pytest.mark.parametrize("unit", ["mmol/L", "umol/L"])
+def test_an_evaluation_tells_the_ceiling_of_its_data_set_in_the_unit_of_the_model(
+    dataset, resources, unit
+):
+    """The same values with replicates, as mmol/L or as a thousand times as many umol/L."""
+    roles = {"active": "ignore"}
+    content, values = measured_twice()
+    own = dataset(content, roles=roles, units={"y": "mmol/L"}, duplicates="keep_first")
+    params = TrainParams(
+        dataset="d",
+        dataset_id=own.id,
+        algorithm={"name": "ridge"},
+        features=({"name": "maccs"},),
+        bootstrap=0,
+    )
+    context = SilentContext(project_id=PROJECT)
+    context.job_id = None
+    trained = training.run(resources, context, params)
+    with resources.database.session() as session:
+        trained.commit(session)
+    factor = 1.0 if unit == "mmol/L" else 1000.0
+    header, *rows = content.splitlines()
+    cells = [row.split(",") for row in rows]
+    scaled = [f"{smiles},{float(y) * factor:.6f},{active}" for smiles, y, active in cells]
+    other = dataset("\n".join([header, *scaled]), name="other", roles=roles, units={"y": unit})
+    asked = EvaluateParams(
+        model="m", model_id=trained.result["model_id"], dataset="other", dataset_id=other.id
+    )
+    outcome = evaluation.run(resources, context, asked)
+    with resources.database.session() as session:
+        outcome.commit(session)
+        row = session.get(EvaluationRow, UUID(outcome.result["evaluation_id"]))
+        assert row.details["noise_ceiling"] == outcome.result["noise_ceiling"]
+    ceiling = outcome.result["noise_ceiling"]["y"]
+    assert ceiling["structures"] == 60
+    assert ceiling["std"]["value"] == pytest.approx(pooled(values), abs=1e-6)
+    expected = pooled(values) * np.sqrt(np.mean([1 / len(v) for v in values]))
+    assert ceiling["ceiling"]["rmse"]["value"] == pytest.approx(expected, rel=0.03)
+    again = evaluation.run(resources, context, EvaluateParams(model="m", model_id=asked.model_id))
+    assert again.result["noise_ceiling"] == {}, "keep_first keeps nothing of replicates"

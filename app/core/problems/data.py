@@ -252,9 +252,9 @@ PROBLEMS = (
         code="units_do_not_match",
         title="The units measure different quantities",
         category="invalid",
-        cause="A comparison was asked of values whose units cannot be turned into each other: "
-        "they measure different quantities, one is a logarithm and the other is not, or a unit is "
-        "not known here. Both are named.",
+        cause="A comparison, or an evaluation, was asked of values whose units cannot be turned "
+        "into each other: they measure different quantities, one is a logarithm and the other is "
+        "not, or a unit is not known here. Both are named.",
         remedy="Give both sides in one unit, or name the right units.",
         example='{"units": {"gap": "eV"}, "reference_units": {"gap": "nm"}}',
     ),

@@ -8,9 +8,9 @@ from scipy import constants, stats
 from sklearn import metrics as reference
 
 from app.core.errors import InvalidInput
+from app.datasets.conversion import convert
 from app.prediction import comparison as module
 from app.prediction.comparison import compare_batch, compare_ml_vs_simulation, summarize
-from app.prediction.units import convert
 from tests.support.molecules import DATA
 
 

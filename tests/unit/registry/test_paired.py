@@ -1,6 +1,7 @@
 """The paired bootstrap against what statistics says of it, and the file that it reads."""
 
 import hashlib
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -123,3 +124,29 @@ def test_rows_come_back_as_they_were_stored():
     assert (found.targets, found.classes) == (("a", "b"), (("n", "y"), ("0", "1")))
     with pytest.raises(Conflict, match="not those that were written"):
         read_rows(storage, "evaluations/x/rows.parquet", "0" * 64)
+
+
+@pytest.mark.req("F-07")
+def test_the_unit_of_one_of_two_targets_changes_nothing():
+    """Target 0 is better by half, target 1 worse by a tenth; in another unit by a hundred."""
+
+    def pair(unit):
+        y = np.random.default_rng(1).normal(size=(N, 2)) * [1.0, unit]
+        noise = np.random.default_rng(2).normal(size=(N, 2)) * [1.0, unit]
+        ours = numbers(0.0, y=y)
+        return [
+            replace(ours, predicted=y + noise * error)
+            for error in (np.array([0.2, 0.55]), np.array([0.4, 0.5]))
+        ]
+
+    plain = improvement(RMSE, *pair(1000.0), confidence=0.95)
+    assert plain.value < 0, "only the target with the large numbers counts"
+    found = [
+        improvement(RMSE, *pair(unit), confidence=0.95, scales=np.array([1.0, unit]))
+        for unit in (1.0, 1000.0)
+    ]
+    assert found[0].low > 0
+    assert vars(found[0]) == pytest.approx(vars(found[1]))
+    candidate, _ = pair(1.0)
+    errors = np.sqrt(np.mean((candidate.predicted - candidate.y) ** 2, axis=0))
+    assert found[1].candidate == pytest.approx(errors.mean())

@@ -2,6 +2,8 @@
 
 import pytest
 
+from app.reporting.page import render_page
+from app.reporting.statements import headline
 from app.reporting.stored import StoredModel
 from app.reporting.verdict import judge, judge_all
 from tests.support.model_files import class_model, number_model
@@ -62,3 +64,48 @@ def test_a_mean_is_worth_nothing_where_no_target_is():
     metrics = dict(model.metrics) | {"test": {"a": worse, "b": worse}}
     none = StoredModel(manifest=model.manifest, metrics=metrics, predictions=None)
     assert judge_all(none).grade == "none"
+
+
+def of_two(errors, baselines, units):
+    """A model of logS and Tm with these RMSE, and the means that an earlier release has stored."""
+    targets = ("logS", "Tm")
+    model = number_model(*targets, units=dict(zip(targets, units, strict=True)))
+
+    def each(values, half):
+        return {
+            t: {"rmse": {"value": v, "ci_low": v - half * v, "ci_high": v + half * v}}
+            for t, v in zip(targets, values, strict=True)
+        }
+
+    metrics = dict(model.metrics) | {
+        "test": each(errors, 0.1),
+        "baseline": each(baselines, 0.0),
+        "mean": {"rmse": {"value": sum(errors) / 2}},
+        "baseline_mean": {"rmse": {"value": sum(baselines) / 2}},
+    }
+    return StoredModel(manifest=model.manifest, metrics=metrics, predictions=model.predictions)
+
+
+@pytest.mark.req("F-07")
+def test_errors_in_unlike_units_have_no_mean_and_are_graded_by_what_each_gained():
+    model = of_two((1.9, 20.0), (2.0, 80.0), ("log mol/L", "K"))
+    found = judge_all(model)
+    assert not found.measured
+    assert found.gained == pytest.approx((0.05 + 0.75) / 2)
+    assert found.grade == "useful", "the plain mean, 10.9 of 41, would be strong"
+    said = headline(model)
+    assert "10.9" not in said
+    assert "covers from 5 % (logS) to 75 % (Tm). 1 of 2 targets are told apart" in said
+    assert 'class="mean"' not in render_page(model)
+    in_other_units = of_two((1.9, 20_000.0), (2.0, 80_000.0), ("log mol/L", "mK"))
+    assert judge_all(in_other_units).gained == pytest.approx(found.gained)
+
+
+@pytest.mark.req("F-07")
+def test_errors_in_one_unit_keep_their_mean_and_unstated_units_are_not_one():
+    model = of_two((10.0, 20.0), (20.0, 80.0), ("K", "K"))
+    assert judge_all(model).figure == {"value": 15.0}
+    assert judge_all(model).gained == pytest.approx((0.5 + 0.75) / 2)
+    assert "the mean RMSE over 2 targets is 15" in headline(model)
+    assert 'class="mean"' in render_page(model)
+    assert not judge_all(of_two((10.0, 20.0), (20.0, 80.0), ("K", ""))).measured

@@ -128,8 +128,14 @@ def show_comparison(found: Mapping[str, Any]) -> None:
 
 
 def _columns(metrics: Mapping[str, Any], found: Mapping[str, Any]) -> list[str]:
-    others = [name for name in metrics if name != found["metric"]]
-    return ["candidate", found["metric"], "group", *others, "s per fit"]
+    shown = {name: _shown(name, of) for name, of in metrics.items()}
+    others = [shown[name] for name in metrics if name != found["metric"]]
+    return ["candidate", shown[found["metric"]], "group", *others, "s per fit"]
+
+
+def _shown(name: str, metric: Mapping[str, Any]) -> str:
+    """Errors of several targets are told relative to the baseline, as they may differ in unit."""
+    return f"{name} / baseline" if metric.get("scales") else name
 
 
 def _rows(found: Mapping[str, Any]) -> list[list[str]]:

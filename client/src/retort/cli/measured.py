@@ -21,6 +21,8 @@ def show_evaluation(found: Mapping[str, Any]) -> None:
     metrics = {"test": found["metrics"], "baseline": found["baseline"]}
     columns = ("target", "metric", "value [95 %]", "baseline")
     show.table("", columns, figures.metric_rows({"metrics": metrics}, _TARGETS))
+    for target, told in list((found.get("noise_ceiling") or {}).items())[:_TARGETS]:
+        _show_ceiling(target, told)
     for target, told in list(found["targets"].items())[:_TARGETS]:
         if "confusion_matrix" in told:
             _show_classes(target, told)
@@ -28,6 +30,15 @@ def show_evaluation(found: Mapping[str, Any]) -> None:
         method = found["feature_importance"]["method"]
         shown = [(name, f"{value:.3f}") for name, value in ranked[:_FEATURES]]
         show.table(f"\n{target}: what counts ({method})", ("feature", "importance"), shown)
+
+
+def _show_ceiling(target: str, told: Mapping[str, Any]) -> None:
+    """What replicates let a perfect model score."""
+    best = told.get("ceiling") or {}
+    said = ", ".join(f"{name} {figures.figure(of)}" for name, of in best.items())
+    show.say(
+        f"{target}: noise ceiling {said or 'not known: ' + (told.get('note') or 'no figures')}"
+    )
 
 
 def _show_classes(target: str, told: Mapping[str, Any]) -> None:

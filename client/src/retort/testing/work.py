@@ -287,6 +287,7 @@ def evaluate(state: State, job: Json) -> Outcome:
         "baseline": model["metrics"]["baseline"],
         "mean": model["metrics"].get("mean") or {},
         "baseline_mean": model["metrics"].get("baseline_mean") or {},
+        "noise_ceiling": {},
         "targets": {target: {"residuals": {}} for target in targets},
         "feature_importance": {"method": "fake", "targets": {t: [["x", 1.0]] for t in targets}},
         "rows": {"total": evaluated, "evaluated": evaluated, "refused": 0, "reasons": {}},

@@ -80,7 +80,11 @@ _LOG_UNITS = 0.5
 
 
 def convert(
-    values: NDArray[np.float64], unit: str | None, to: str | None, what: str
+    values: NDArray[np.float64],
+    unit: str | None,
+    to: str | None,
+    what: str,
+    remedy: str | None = None,
 ) -> NDArray[np.float64]:
     """`values` in `to`; as they are where a unit is not known, or both are one.
 
@@ -96,8 +100,15 @@ def convert(
             f"{what}: the reference is in {unit}, the prediction in {to}, and the one cannot be"
             " turned into the other",
             code="units_do_not_match",
+            remedy=remedy,
         )
     return (values * source.factor + source.offset - target.offset) / target.factor
+
+
+def factor_between(unit: str | None, to: str | None) -> float:
+    """What turns a difference in `unit`, such as a standard deviation, into one in `to`."""
+    one, zero = convert(np.array([1.0, 0.0]), unit, to, "a difference")
+    return float(one - zero)
 
 
 def usual_tolerance(unit: str | None) -> tuple[float, str] | None:
