@@ -98,8 +98,8 @@ WARNING_CODES: dict[str, str] = {
     "not learn from, and there were none: with `calibration: cross`, or without a validation part, "
     "it learns from all rows to its last round or epoch. Use `calibration: split` and a validation "
     "part, or choose the number of rounds.",
-    "no_better_than_baseline": "A target of a model, or a candidate of a comparison, is not shown to "
-    "be better than what knows only the mean or the most frequent class. Look at the labels, at "
+    "no_better_than_baseline": "A target of a model, or a candidate of a comparison, is not shown "
+    "to be better than what knows only the mean or the most frequent class. Look at the labels, at "
     "the features, and at how few rows there are, before at the algorithm.",
     "no_gpu_worker": "The job asked for a GPU and no worker with one is alive; it waits. Start one "
     'or send `"device": "auto"`.',
