@@ -17,7 +17,7 @@ PYTHON = $(or $(shell for p in python3.11 python3.12 python3.13 python3; do \
 CLUSTER := $(PY) -m workers.embedded
 
 .PHONY: help install demo up run down status verify backup restore test test-unit \
-	test-integration-1 test-integration-2 test-system test-docker faults soak check audit fuzz \
+	test-integration test-system test-docker faults soak check audit fuzz \
 	sbom requirements format docs bench benchmark-science lock clean
 
 help: ## this list
@@ -66,22 +66,15 @@ restore: install ## into a stopped cluster: make restore FROM=/path/folder [FORC
 
 test: install ## every test but those that need a container engine, or `make faults`
 	@$(MAKE) --no-print-directory --jobs=3 --output-sync=target \
-		test-system test-unit test-integration-1 test-integration-2
+		test-unit test-integration test-system
 
-# three at once, as most of a test is waiting; all others give way to what watches the clock; the
-# fourth begins when one of three ends, so that none is left to run by itself for long
-INTEGRATION := $(wildcard tests/integration/test_*.py)
-INTEGRATION_1 := $(wildcard tests/integration/test_[a-j]*.py)
-
+# three at once, as most of a test is waiting; the first two give way to what watches the clock
 test-unit:
 	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 \
 		--ignore-glob='tests/integration/test_*.py' tests/unit tests/integration
 
-test-integration-1:
-	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 $(INTEGRATION_1)
-
-test-integration-2:
-	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 $(filter-out $(INTEGRATION_1),$(INTEGRATION))
+test-integration:
+	nice -n 10 $(PY) -m pytest -m "not docker" --durations=10 $(wildcard tests/integration/test_*.py)
 
 test-system:
 	$(PY) -m pytest -m "not docker and not exhaustive" --durations=10 \

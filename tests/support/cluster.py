@@ -49,7 +49,7 @@ class WorkerProcess:
             )
 
     def wait_ready(self) -> "WorkerProcess":
-        wait_for(lambda: " ready." in self.log.read_text(), "the worker is ready", seconds=60)
+        wait_for(lambda: " ready." in self.log.read_text(), "the worker is ready", seconds=180)
         return self
 
     def children(self) -> list[psutil.Process]:
