@@ -10,7 +10,7 @@ from api.once import Once
 from api.preconditions import IfMatch, expected
 from api.responses import json_response
 from api.rights import Guarded, needs
-from api.routes.endpoints import Name, answer, notices
+from api.routes.endpoints import Name, answer
 from api.routes.jobs import IdempotencyKey
 from api.schemas.endpoint import (
     CanaryAnswer,
@@ -73,7 +73,7 @@ def act(
         caller.project_id,
         name,
         request.action,
-        notices(resources),
+        records.Notices.of(resources),
         by=caller.name,
         note=request.note,
         expected=expected(if_match) or "any",

@@ -1,7 +1,6 @@
 """Endpoints: names that route predictions to model versions, changed revision by revision."""
 
 from contextlib import suppress
-from functools import partial
 from typing import Annotated
 from uuid import UUID
 
@@ -37,21 +36,12 @@ from app.endpoints.revisions import find_number
 from app.endpoints.shadowing import check_shadows_only
 from app.endpoints.spec import EndpointSpec
 from app.jobs.submit import IdempotencyKey as StoredKey
-from app.models.pointers import announce
-from app.models.warming import warm
 from app.resources import Resources
 from workers.interactive import ask
 
 router = APIRouter(route_class=Guarded, prefix="/endpoints", tags=["endpoints"], responses=PROBLEMS)
 
 Name = Annotated[str, Path(pattern=r"^[a-z0-9][a-z0-9._-]{0,62}$")]
-
-
-def notices(resources: Resources) -> Notices:
-    return Notices(
-        announce=lambda: announce(resources.cache),
-        warm=partial(warm, resources.publisher),
-    )
 
 
 def checker(resources: Resources) -> Check:
@@ -175,7 +165,7 @@ def _put(
         caller.project_id,
         name,
         wanted,
-        notices(resources),
+        Notices.of(resources),
         check=checker(resources),
         expected=expected(if_match),
         must_be_new=must_be_new,
@@ -226,7 +216,7 @@ def patch(
         caller.project_id,
         name,
         wanted,
-        notices(resources),
+        Notices.of(resources),
         check=checker(resources),
         # what the changes were added to must still be there
         expected=before.endpoint.version if version == "any" else version,
@@ -249,7 +239,7 @@ def archive(
         resources.database,
         caller.project_id,
         name,
-        notices(resources),
+        Notices.of(resources),
         expected=expected(if_match),
     )
     return Response(status_code=204)
@@ -301,7 +291,7 @@ def rollback(
         resources.database,
         caller.project_id,
         name,
-        notices(resources),
+        Notices.of(resources),
         by=caller.name,
         note=request.note,
         to=request.revision,

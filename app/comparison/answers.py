@@ -9,10 +9,10 @@ import orjson
 from numpy.typing import NDArray
 
 from app.comparison.fits import Fit
-from app.comparison.scoring import FoldScores
 from app.core.work import ChunkResult
 from app.metrics.across_targets import mean_of_defined
 from app.storage import Storage
+from app.training.scoring import FoldScores
 
 Values = NDArray[np.float64]
 _NO_ANSWER = "it has no answer"

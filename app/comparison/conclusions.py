@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from app.comparison.summary import ALPHA
+from app.metrics.across_targets import relative
 
 NOT_INDEPENDENT = (
     "The {n} folds share most of their training rows, so they are no {n} independent experiments: "
@@ -23,7 +24,7 @@ SCALED = (
 
 def shown_name(metric: str, found: Mapping[str, Any]) -> str:
     """`rmse`, or what it is of several targets."""
-    return f"{metric} relative to the baseline" if found.get("scales") else metric
+    return relative(metric) if found.get("scales") else metric
 
 
 def conclusion(

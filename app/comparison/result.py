@@ -23,14 +23,14 @@ from app.comparison.folds import Folds, test_to_train
 from app.comparison.leaks import cautions
 from app.comparison.params import CompareParams, names_of
 from app.comparison.sanity import learning_curve, scrambling
-from app.comparison.scoring import FoldScores, Scorer
 from app.comparison.summary import MetricScores, summarize
 from app.core.errors import InvalidInput
 from app.datasets.records import Dataset
-from app.metrics.across_targets import needs_scales, over_folds, usable_scales
+from app.metrics.across_targets import needs_scales
 from app.metrics.base import Metric
 from app.training.examples import Labels
 from app.training.leaks.audit import Audit, easy_split, errors_of
+from app.training.scoring import FoldScores, Scorer, mean_baseline
 
 Values = NDArray[np.float64]
 METHOD = (
@@ -98,16 +98,18 @@ class Comparison:
         return self.by_fold(self.of(candidate, fraction=fraction), metric)
 
     def by_fold(self, answers: Sequence[Answer], metric: str) -> Values:
-        return by_fold(answers, metric, self.places, self.scales(metric))
+        return by_fold(answers, metric, self.places, self.scales[metric])
 
-    def scales(self, metric: str) -> Values | None:
-        """(targets,): the trivial baseline's error, mean over all folds; None where the metric has
-        no unit, or there is one target.
+    @cached_property
+    def scales(self) -> dict[str, Values | None]:
+        """By metric (targets,): the trivial baseline's error, mean over all folds; None where the
+        metric has no unit, or there is one target.
         """
-        if not needs_scales(metric, len(self.labels.task.targets)):
-            return None
-        folds = [np.array(scores[metric], dtype=float) for scores in self.baseline]
-        return usable_scales(over_folds(folds))
+        n_targets, names = len(self.labels.task.targets), [m.name for m in self.scorer.metrics]
+        return {
+            name: mean_baseline(name, self.baseline) if needs_scales(name, n_targets) else None
+            for name in names
+        }
 
 
 def compared(given: Comparison) -> dict[str, Any]:
@@ -191,7 +193,7 @@ def _metric(given: Comparison, metric: Metric) -> dict[str, Any]:
 
 def _told_scales(given: Comparison, metric: str) -> dict[str, float | None] | None:
     """{target: what its scores were divided by, None where it was left out}."""
-    scales = given.scales(metric)
+    scales = given.scales[metric]
     if scales is None:
         return None
     pairs = zip(given.labels.task.targets, scales.tolist(), strict=True)

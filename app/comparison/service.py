@@ -20,7 +20,7 @@ from app.comparison.fits import Fit, fits_of, rows_of
 from app.comparison.leaks import SeenColumns, audited_folds
 from app.comparison.params import Candidate, CompareParams, names_of
 from app.comparison.result import Comparison, compared
-from app.comparison.scoring import Scorer, score_fit
+from app.comparison.scoring import score_fit
 from app.core.errors import InvalidInput
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.datasets.records import load_dataset
@@ -31,6 +31,7 @@ from app.training.examples import read_labels
 from app.training.folds import store_folds
 from app.training.leaks.audit import keep_audit, kept_audit, refuse_leaks, warn_of_leaks
 from app.training.material import LabelledRows, prepare_rows
+from app.training.scoring import Scorer
 
 _MAX_CHUNKS = 200
 _DEFAULT_METRICS = {

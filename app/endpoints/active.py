@@ -12,7 +12,7 @@ from app.core.errors import Conflict, NotFound
 from app.core.names import listed, shown
 from app.db.endpoints import EndpointRevisionRow, EndpointRow
 from app.endpoints.buckets import table_of
-from app.endpoints.resolving import entry_of
+from app.endpoints.resolving import entry_of, ids_in
 from app.endpoints.revisions import CanaryState, find_active, find_number
 from app.endpoints.routing import ActiveRevision, Arm, Mode, salt_of
 from app.endpoints.spec import EndpointSpec
@@ -171,4 +171,4 @@ def _served(session: Session, endpoint: EndpointRow, row: EndpointRevisionRow) -
     try:
         return active_of(session, endpoint, row).model_ids()
     except Conflict:  # it follows an alias that is no more; what it pins is still in use
-        return tuple(UUID(entry["model_id"]) for entry in row.resolved.values())
+        return tuple(ids_in(row.resolved))

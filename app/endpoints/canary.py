@@ -24,6 +24,7 @@ from app.endpoints.disagreement import Disagreement, compare_pairs
 from app.endpoints.guards import Finding, look
 from app.endpoints.metering import Counts
 from app.endpoints.records import Notices, Stored, locked
+from app.endpoints.resolving import ids_in
 from app.endpoints.revisions import CanaryState, NewRevision, append, finished, going_back
 from app.endpoints.spec import CanarySpec, EndpointSpec
 from app.endpoints.stored import Period, arms_of, pairs_of
@@ -130,7 +131,7 @@ def act(
         if seen is None:
             raise Conflict(f"the endpoint {name} has no canary", code="no_canary")
         new = _by_hand(session, endpoint, active, seen, action, clock())
-        notices.warm(_model_ids(new))
+        notices.warm(ids_in(new.resolved))
         revision = append(session, endpoint, replace(new, by=by, note=note))
     notices.announce()
     return Stored(endpoint=endpoint, revision=revision)
@@ -150,7 +151,7 @@ def _step_one(database: Database, notices: Notices, endpoint_id: UUID, clock: Cl
         new = None if seen is None else _decide(session, endpoint, active, seen, clock())
         if new is None:
             return None
-        notices.warm(_model_ids(new))
+        notices.warm(ids_in(new.resolved))
         revision = append(session, endpoint, new)
     notices.announce()
     return f"endpoint {endpoint.name}: {revision.reason}, {revision.note}"
@@ -252,7 +253,3 @@ def _disagreements(
         return []
     pairs = pairs_of(cursor_of(session), endpoint, model_id, period=Period(since=since))
     return compare_pairs(pairs)
-
-
-def _model_ids(new: NewRevision) -> list[UUID]:
-    return [UUID(entry["model_id"]) for entry in new.resolved.values()]

@@ -8,7 +8,8 @@ import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from functools import partial
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import collate, select, text
@@ -20,7 +21,7 @@ from app.core.expected import Expected, check_expected
 from app.db.database import Database, cursor_of
 from app.db.endpoints import EndpointRevisionRow, EndpointRow
 from app.endpoints.active import find_endpoint, serving, unknown
-from app.endpoints.resolving import Found, lock_models, resolve
+from app.endpoints.resolving import Found, ids_in, lock_models, resolve
 from app.endpoints.revisions import (
     CanaryState,
     NewRevision,
@@ -32,7 +33,9 @@ from app.endpoints.revisions import (
 )
 from app.endpoints.spec import EndpointSpec, check_spec
 from app.jobs.submit import IdempotencyKey, first_answer, remember_answer
-from app.models.warming import Warm
+from app.models.pointers import announce
+from app.models.warming import Warm, warm
+from app.resources import Resources
 
 #: (model, whether its file is read anew): loads it, by hash; what it predicts from, in words.
 #: Raises what is wrong with it
@@ -47,6 +50,12 @@ class Notices:
     announce: Callable[[], None]
     #: serving processes, that these versions will be asked for: before it
     warm: Warm
+
+    @classmethod
+    def of(cls, resources: Resources) -> Self:
+        return cls(
+            announce=partial(announce, resources.cache), warm=partial(warm, resources.publisher)
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -212,7 +221,7 @@ def roll_back(
                 remedy="Name a revision without a canary, or start the canary again by an update.",
             )
         new = restored(source, by=by, note=note)
-        model_ids = [UUID(entry["model_id"]) for entry in source.resolved.values()]
+        model_ids = ids_in(source.resolved)
         lock_models(session, model_ids)
         notices.warm(model_ids)
         revision = append(session, endpoint, new)
@@ -291,8 +300,7 @@ def _models_of(session: Session, project_id: UUID, name: str) -> frozenset[UUID]
     endpoint = _find(session, project_id, name)
     if endpoint is None or endpoint.state == "archived":
         return frozenset()
-    resolved = serving(session, endpoint).resolved
-    return frozenset(UUID(entry["model_id"]) for entry in resolved.values())
+    return frozenset(ids_in(serving(session, endpoint).resolved))
 
 
 def _filled(

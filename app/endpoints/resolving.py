@@ -42,6 +42,11 @@ def entry_of(row: ModelVersionRow) -> dict[str, Any]:
     return {"model_id": str(row.id), "name": row.name, "number": row.number}
 
 
+def ids_in(resolved: Resolved) -> list[UUID]:
+    """Of the versions, in the order of the references."""
+    return [UUID(entry["model_id"]) for entry in resolved.values()]
+
+
 def lock_models(session: Session, model_ids: Sequence[UUID]) -> None:
     """Until this transaction ends none of them can be archived. Raises InvalidInput when one is."""
     rows = session.execute(

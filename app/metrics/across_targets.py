@@ -20,6 +20,11 @@ def needs_scales(metric: str, n_targets: int) -> bool:
     return n_targets > 1 and metrics.get(metric).carries_unit()
 
 
+def relative(metric: str) -> str:
+    """What a mean of scaled errors is called."""
+    return f"{metric} relative to the baseline"
+
+
 def one_unit(units: Iterable[str | None]) -> bool:
     """Whether all are stated, and the same."""
     found = set(units)

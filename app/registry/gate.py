@@ -19,7 +19,7 @@ from app.db.datasets import DatasetRow
 from app.db.evaluations import EvaluationRow
 from app.db.jobs import JobRow
 from app.db.models import ModelVersionRow
-from app.metrics.across_targets import mean_of_defined, needs_scales, usable_scales
+from app.metrics.across_targets import mean_of_defined, needs_scales, relative, usable_scales
 from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
 from app.registry.evaluated_rows import EvaluatedRows, read_rows
@@ -54,6 +54,15 @@ class Subject:
     @property
     def ref(self) -> str:
         return f"{self.model.name}:{self.model.number}"
+
+    @property
+    def details(self) -> dict[str, Any]:
+        return self.evaluation.details if self.evaluation else {}
+
+    @property
+    def metrics(self) -> dict[str, Any]:
+        """By target, those that were evaluated."""
+        return self.evaluation.metrics if self.evaluation else {}
 
 
 def check_gate(
@@ -182,7 +191,7 @@ def _evaluated(subject: Subject, dataset: str) -> Check:
 
 def _unseen(subject: Subject) -> Check:
     """Of the holder nothing is asked: rows that it has learned from flatter it, not the other."""
-    rows = subject.evaluation.details.get("rows", {}) if subject.evaluation else {}
+    rows = subject.details.get("rows", {})
     seen = rows.get("seen_in_training")
     detail = (
         f"{subject.ref} learned from {seen} of the {rows.get('evaluated')} rows"
@@ -193,7 +202,7 @@ def _unseen(subject: Subject) -> Check:
 
 
 def _beats_baseline(metric: Metric, subject: Subject) -> Check:
-    scales = _scales(metric, subject, _evaluated_targets(subject))
+    scales = _scales(metric, subject, tuple(subject.metrics))
     value, baseline = _with_baseline(metric, subject, scales)
     if value is None or baseline is None:
         return _no_metric(metric, subject, check="beats_baseline")
@@ -210,20 +219,14 @@ def _with_baseline(
 ) -> tuple[float | None, float | None]:
     """Both over all targets; None where they are not known."""
     if scales is None:
-        details = subject.evaluation.details if subject.evaluation else {}
         value, baseline = (
-            (details.get(part, {}).get(metric.name) or {}).get("value")
+            (subject.details.get(part, {}).get(metric.name) or {}).get("value")
             for part in ("mean", "baseline_mean")
         )
         return value, baseline
-    found = subject.evaluation.metrics if subject.evaluation else {}
-    values = _of_targets(metric, found, _evaluated_targets(subject))
+    values = _of_targets(metric, subject.metrics, tuple(subject.metrics))
     mean = mean_of_defined(values / scales)
     return (mean, 1.0) if np.isfinite(mean) else (None, None)
-
-
-def _evaluated_targets(subject: Subject) -> tuple[str, ...]:
-    return tuple(subject.evaluation.metrics) if subject.evaluation else ()
 
 
 def _scales(
@@ -232,10 +235,9 @@ def _scales(
     """(targets,): the trivial baseline's error in the subject's evaluation, NaN where there is
     none; None where nothing is scaled (app/metrics/across_targets.py).
     """
-    if not needs_scales(metric.name, len(_evaluated_targets(subject))):
+    if not needs_scales(metric.name, len(subject.metrics)):
         return None
-    details = subject.evaluation.details if subject.evaluation else {}
-    return usable_scales(_of_targets(metric, details.get("baseline", {}), targets))
+    return usable_scales(_of_targets(metric, subject.details.get("baseline", {}), targets))
 
 
 def _of_targets(
@@ -246,11 +248,11 @@ def _of_targets(
 
 
 def _shown(metric: Metric, scales: NDArray[np.float64] | None) -> str:
-    return metric.name if scales is None else f"{metric.name} relative to the baseline"
+    return metric.name if scales is None else relative(metric.name)
 
 
 def _latency(subject: Subject, most: float) -> Check:
-    found = (subject.evaluation.details if subject.evaluation else {}).get("latency_ms") or {}
+    found = subject.details.get("latency_ms") or {}
     p95 = found.get("p95")
     detail = (
         f"no evaluation has measured how long {subject.ref} takes for one row"
@@ -278,10 +280,7 @@ def _no_metric(metric: Metric, subject: Subject, check: str = "not_worse") -> Ch
 
 def _names(subject: Subject) -> set[str]:
     """Metrics that have a value in the subject's evaluation."""
-    row = subject.evaluation
-    if row is None:
-        return set()
-    told = (row.details.get("mean", {}), *row.metrics.values())
+    told = (subject.details.get("mean", {}), *subject.metrics.values())
     return {n for part in told for n, figure in part.items() if figure.get("value") is not None}
 
 

@@ -28,7 +28,6 @@ def lineage_of(
 
     `file` and `dataset` are None of an imported version; its parent says where it came from.
     """
-    dataset = None if row.dataset_id is None else session.get_one(DatasetRow, row.dataset_id)
     split = session.get(SplitRow, row.split_id) if row.split_id is not None else None
     job = session.get(JobRow, row.job_id) if row.job_id is not None else None
     manifest = _manifest(storage, row)
@@ -36,13 +35,7 @@ def lineage_of(
     predictions = _predictions(session, row)
     return {
         "model": _named(row) | {"state": row.state, "sha256": row.sha256},
-        "file": None
-        if dataset is None
-        else _plain(session.get_one(FileRow, dataset.file_id), "id", "name", "sha256", "size"),
-        "dataset": None
-        if dataset is None
-        else {"id": dataset.id, "ref": f"{dataset.name}:{dataset.number}"}
-        | _plain(dataset, "sha256", "job_id"),
+        **_data(session, row),
         "split": None
         if split is None
         else _plain(split, "id", "splitter", "params", "seed", "hash", "sizes", "test_uses"),
@@ -65,6 +58,17 @@ def lineage_of(
         "endpoints": [one.name for one in dependants if one.kind == "endpoint"],
         "predictions": [_job(one) for one in predictions[:_LIMIT]],
         "more": ["predictions"] if len(predictions) > _LIMIT else [],
+    }
+
+
+def _data(session: Session, row: ModelVersionRow) -> dict[str, Any]:
+    if row.dataset_id is None:
+        return {"file": None, "dataset": None}
+    dataset = session.get_one(DatasetRow, row.dataset_id)
+    named = {"id": dataset.id, "ref": f"{dataset.name}:{dataset.number}"}
+    return {
+        "file": _plain(session.get_one(FileRow, dataset.file_id), "id", "name", "sha256", "size"),
+        "dataset": named | _plain(dataset, "sha256", "job_id"),
     }
 
 

@@ -8,15 +8,10 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import Algorithm, Examples, FitContext
 from app.core.work import WorkContext
-from app.metrics.across_targets import (
-    mean_of_defined,
-    needs_scales,
-    over_folds,
-    usable_scales,
-)
+from app.metrics.across_targets import mean_of_defined, needs_scales
 from app.metrics.base import Metric
-from app.metrics.evaluate import baseline_predictions
 from app.training.material import Material
+from app.training.scoring import Scorer, mean_baseline
 
 Values = NDArray[np.float64]
 
@@ -69,7 +64,7 @@ def cross_validate(
             FitContext(seed=seed, threads=threads, device=device, work=work),
         )
         scores.append(_scores(fitted, metric, material.examples(features, held_out)))
-    scales = _scales(material.labels.y, metric, parts)
+    scales = _scales(material, metric, parts)
     return mean_of_defined([mean_of_defined(values / scales) for values in scores])
 
 
@@ -89,26 +84,14 @@ def _scores(fitted: Any, metric: Metric, held_out: Examples) -> Values:
     return values
 
 
-def _scales(y: Values, metric: Metric, parts: Sequence[NDArray[np.int64]]) -> Values:
-    """(targets,) of y (rows, targets): error of the trivial baseline, mean over the folds; 1 where
-    nothing is scaled.
-    """
-    n_targets = y.shape[1]
-    if not needs_scales(metric.name, n_targets):
-        return np.ones(n_targets)
+def _scales(material: Material, metric: Metric, parts: Sequence[NDArray[np.int64]]) -> Values:
+    """(targets,): error of the trivial baseline, mean over the folds; 1 where nothing is scaled."""
+    y, task = material.labels.y, material.labels.task
+    if not needs_scales(metric.name, len(task.targets)):
+        return np.ones(len(task.targets))
+    scorer = Scorer(task=task, metrics=[metric])
     folds = []
     for number, held_out in enumerate(parts):
         others = np.concatenate([part for place, part in enumerate(parts) if place != number])
-        folds.append(_baseline(y[others], y[held_out], metric))
-    return usable_scales(over_folds(folds))
-
-
-def _baseline(learned: Values, held_out: Values, metric: Metric) -> Values:
-    """(targets,): the metric of the mean of the known labels `learned`; NaN without any."""
-    values = np.full(held_out.shape[1], np.nan)
-    for number in range(len(values)):
-        train, test = (y[np.isfinite(y[:, number]), number] for y in (learned, held_out))
-        if len(train) and len(test):
-            said, _ = baseline_predictions("regression", train, len(test), 0)
-            values[number] = metric.compute(test, said, None)
-    return values
+        folds.append(scorer.baseline(y[others], y[held_out]))
+    return mean_baseline(metric.name, folds)

@@ -2,7 +2,6 @@
 
 import time
 from datetime import timedelta
-from functools import partial
 from uuid import UUID, uuid4
 
 import psycopg
@@ -21,8 +20,7 @@ from app.endpoints.active import (
 from app.endpoints.canary import step_canaries
 from app.endpoints.metering import Meter, MeterThread, forget
 from app.endpoints.records import Notices
-from app.models.pointers import POINTERS_KEY, announce
-from app.models.warming import warm
+from app.models.pointers import POINTERS_KEY
 from tests.support.datasets import ingested, job_context
 from tests.support.worker_here import WorkerHere
 
@@ -100,12 +98,6 @@ def active(resources, name="e"):
 
 def weights(*pairs):
     return [{"model": model, "weight": weight} for model, weight in pairs]
-
-
-def notices(resources):
-    return Notices(
-        announce=lambda: announce(resources.cache), warm=partial(warm, resources.publisher)
-    )
 
 
 @pytest.mark.req("S1-17")
@@ -330,7 +322,7 @@ class Canary:
 
     def look(self):
         return step_canaries(
-            self.resources.database, notices(self.resources), clock=lambda: self.now
+            self.resources.database, Notices.of(self.resources), clock=lambda: self.now
         )
 
     def traffic(self, model="sol:2", n=150, errors=0, milliseconds=10.0):

@@ -83,15 +83,19 @@ def test_classes_have_their_agreement(dataset):
     assert 0.5 < ceiling["ceiling"]["accuracy"]["value"] <= 1
 
 
-def test_a_training_stores_the_ceiling_beside_its_metrics(dataset, resources):
-    found = dataset(measured_twice()[0], roles={"active": "ignore"})
-    params = TrainParams(
+def ridge_on(dataset):
+    return TrainParams(
         dataset="d",
-        dataset_id=found.id,
+        dataset_id=dataset.id,
         algorithm={"name": "ridge"},
         features=({"name": "maccs"},),
         bootstrap=0,
     )
+
+
+def test_a_training_stores_the_ceiling_beside_its_metrics(dataset, resources):
+    found = dataset(measured_twice()[0], roles={"active": "ignore"})
+    params = ridge_on(found)
     result = training.run(resources, SilentContext(project_id=PROJECT), params).result
     stored = orjson.loads(resources.storage.read(f"models/{result['model_id']}/metrics.json"))
     ceiling = stored["noise_ceiling"]["y"]
@@ -123,13 +127,7 @@ def test_an_evaluation_tells_the_ceiling_of_its_data_set_in_the_unit_of_the_mode
     roles = {"active": "ignore"}
     content, values = measured_twice()
     own = dataset(content, roles=roles, units={"y": "mmol/L"}, duplicates="keep_first")
-    params = TrainParams(
-        dataset="d",
-        dataset_id=own.id,
-        algorithm={"name": "ridge"},
-        features=({"name": "maccs"},),
-        bootstrap=0,
-    )
+    params = ridge_on(own)
     context = SilentContext(project_id=PROJECT)
     context.job_id = None
     trained = training.run(resources, context, params)

@@ -4,12 +4,13 @@ import numpy as np
 
 from app.algorithms.base import FitContext, LearningTask, Predictions
 from app.comparison.fits import Rows
-from app.comparison.scoring import Scorer, score_fit
+from app.comparison.scoring import score_fit
 from app.core.requests import PluginSpec
 from app.features.compute import FeatureSet
 from app.metrics.base import metrics
 from app.training.examples import Labels
 from app.training.material import LabelledRows
+from app.training.scoring import Scorer
 
 N = 60
 WORDS = np.array(["a", "b"] * (N // 2), dtype=object)
