@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import FitContext
 from app.algorithms.per_target import PerTargetAlgorithm, Sample
+from app.algorithms.skops_io import skops_io
 from app.core.errors import InvalidInput
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -91,21 +92,18 @@ class SklearnAlgorithm(PerTargetAlgorithm):
 
     @staticmethod
     def save_one(estimator: Any, path: Path) -> None:
-        import skops.io
-
-        path.write_bytes(_repeatable(skops.io.dumps(estimator)))
+        path.write_bytes(_repeatable(skops_io().dumps(estimator)))
 
     @staticmethod
     def load_one(path: Path) -> Any:
-        import skops.io
-
-        foreign = sorted(set(skops.io.get_untrusted_types(file=path)) - _TRUSTED)
+        skops = skops_io()
+        foreign = sorted(set(skops.get_untrusted_types(file=path)) - _TRUSTED)
         if foreign:
             raise InvalidInput(
                 f"the model file {path.name} holds types that are not allowed: {foreign[0]}",
                 remedy="Load only models that this product trained; do not edit their files.",
             )
-        return skops.io.load(path, trusted=sorted(_TRUSTED))
+        return skops.load(path, trusted=sorted(_TRUSTED))
 
     @staticmethod
     def importances_one(estimator: Any) -> NDArray[np.float64] | None:

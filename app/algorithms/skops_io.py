@@ -1,0 +1,30 @@
+"""skops without torch.
+
+skops lists scikit-learn's public estimators when it is imported, for which scikit-learn walks
+through all of its packages; one of them, for arrays of torch, imports torch: two seconds and
+170 MB of a process that may never need it.
+"""
+
+import importlib
+import sys
+from types import ModuleType
+
+_FOR_TORCH = (
+    "sklearn.externals.array_api_compat.torch",
+    "sklearn.externals.array_api_compat.dask",
+    "sklearn.externals.array_api_compat.cupy",
+)
+
+
+def skops_io() -> ModuleType:
+    """`skops.io`; whoever needs torch imports it later as always."""
+    if "skops.io" in sys.modules:
+        return sys.modules["skops.io"]
+    hidden = [name for name in _FOR_TORCH if name not in sys.modules]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment] # what is not to be imported
+    try:
+        return importlib.import_module("skops.io")
+    finally:
+        for name in hidden:
+            del sys.modules[name]
