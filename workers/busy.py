@@ -10,12 +10,18 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import psutil
+
 _VARIABLE = "RETORT_BUSY_FOLDER"
+_PREFIX = "retort-busy-"
 
 
 def prepare(boot_id: str) -> Path:
-    """Called in the parent before it starts children."""
-    path = Path(tempfile.gettempdir()) / f"retort-busy-{boot_id}"
+    """Called in the parent before it starts children. What parents that were killed have left is
+    gone afterwards.
+    """
+    _sweep()
+    path = Path(tempfile.gettempdir()) / f"{_PREFIX}{boot_id}-{os.getpid()}"
     os.environ[_VARIABLE] = str(path)
     return path
 
@@ -46,6 +52,14 @@ def pids() -> set[int]:
         return {int(path.name) for path in Path(folder).iterdir()} if folder else set()
     except FileNotFoundError:
         return set()
+
+
+def _sweep() -> None:
+    """Folders whose parent lives no more, by the process id at the end of their name."""
+    for path in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*-*"):
+        pid = path.name.rpartition("-")[2]
+        if pid.isdecimal() and not psutil.pid_exists(int(pid)):
+            shutil.rmtree(path, ignore_errors=True)  # another user's stays
 
 
 def _own() -> Path | None:

@@ -43,6 +43,18 @@ def test_one_that_was_killed_is_no_living_child_and_leaves_nothing_behind_in_the
     assert not folder.exists()
 
 
+def test_what_a_killed_parent_has_left_goes_when_another_starts(folder):
+    folder.mkdir()
+    ended = subprocess.Popen([sys.executable, "-c", "pass"])
+    ended.wait()
+    left = folder.with_name(f"retort-busy-other-{ended.pid}")
+    left.mkdir()
+    (left / "123").touch()
+    busy.prepare("next")
+    assert not left.exists()
+    assert folder.exists()  # its parent, this process, lives
+
+
 def test_a_folder_that_the_system_tidied_up_is_made_again(folder):
     assert busy.pids() == set()
     for _ in range(2):
