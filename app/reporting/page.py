@@ -21,7 +21,7 @@ from app.reporting.confidence import (
     similarity_plots,
 )
 from app.reporting.drawn import Drawn
-from app.reporting.importance import HASHED, WARNING, importance
+from app.reporting.importance import HASHED, WARNING, importance, shuffled
 from app.reporting.number_plots import number_plots
 from app.reporting.qmrf import principles
 from app.reporting.statements import (
@@ -68,6 +68,7 @@ def render_page(model: StoredModel) -> str:
         near=_near(model),
         importance=importance(model),
         importance_warning=WARNING,
+        shuffled=shuffled(model),
         hashed=HASHED,
         principles=principles(model),
         code=code_words(model),

@@ -32,6 +32,7 @@ from app.training.evaluating import (
     headline,
     mean_over_targets,
 )
+from app.training.importance import measured_importance
 from app.training.learning import Learned, learn
 from app.training.material import Material, prepare, tell
 from app.training.noise import noise_ceiling
@@ -52,7 +53,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     made = learn(resources, context, params, material, algorithm)
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
-    bundle, metrics, extra = _evaluate(context, params, made)
+    bundle, metrics, extra = _evaluate(context, params, made, algorithm)
     _warn_of_nothing_learned(context, bundle, metrics)
     tell(context, "save", headline(task, metrics))
     extra |= reports_of_training(bundle.manifest, metrics, extra["predictions.parquet"])
@@ -107,7 +108,7 @@ def _algorithms_for(task: str) -> str:
 
 
 def _evaluate(
-    context: WorkContext, params: TrainParams, made: Learned
+    context: WorkContext, params: TrainParams, made: Learned, algorithm: Algorithm
 ) -> tuple[ModelBundle, dict[str, Any], dict[str, bytes]]:
     """The bundle, its metrics, and the files beside the weights."""
     material, bundle, assessor = made.material, made.bundle, made.bundle.assessor
@@ -142,6 +143,17 @@ def _evaluate(
         )
     if assessment is not None and assessor is not None:
         metrics |= assessment_figures(assessor, y[test], predicted, assessment)
+    importance = measured_importance(
+        bundle,
+        X,
+        y[test],
+        context,
+        learned=len(made.rows),
+        compares_rows=algorithm.compares_rows,
+        seed=params.seed,
+    )
+    if importance is not None:
+        metrics["importance"] = importance
     plot_name, plot = plot_test_rows(task, y[test], predicted, metrics, assessment)
     files = {
         "metrics.json": orjson.dumps(metrics, option=orjson.OPT_INDENT_2),
