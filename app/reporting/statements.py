@@ -83,7 +83,7 @@ def _of_many(model: StoredModel, verdict: Verdict) -> str:
     ranked = sorted(known, key=lambda t: known[t].gained or 0.0)
     beaten = sum(v.grade not in ("none", "unknown") for v in graded.values())
     told = (
-        f"the mean {name} over {len(known)} targets is {said(verdict.figure.get('value'))} (the"
+        f"the mean {name} over {len(known)} targets is {with_interval(verdict.figure)} (the"
         f" trivial baseline has {said(verdict.baseline.get('value'))}), from"
         f" {said(known[ranked[0]].figure['value'])} ({ranked[0]}) to"
         f" {said(known[ranked[-1]].figure['value'])} ({ranked[-1]})."

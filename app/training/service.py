@@ -26,12 +26,7 @@ from app.reporting.wording import listed, said, with_interval
 from app.resources import Resources
 from app.splitters.base import Indices
 from app.training.assessing import assessment_figures
-from app.training.evaluating import (
-    evaluate_baseline,
-    evaluate_targets,
-    headline,
-    mean_over_targets,
-)
+from app.training.evaluating import evaluate_baseline, evaluate_targets, headline
 from app.training.importance import measured_importance
 from app.training.learning import Learned, learn
 from app.training.material import Material, prepare, tell
@@ -119,17 +114,18 @@ def _evaluate(
     assessment = bundle.assess(X, made.near.keys(X, test), predicted)
     context.raise_if_cancelled()
     bootstrap = {"n_bootstrap": params.bootstrap, "seed": params.seed}
-    per_target = evaluate_targets(task, y[test], predicted, **bootstrap)
+    tested = evaluate_targets(task, y[test], predicted, **bootstrap)
+    baseline = evaluate_baseline(task, y[made.rows], y[test], **bootstrap)
     metrics: dict[str, Any] = {
-        "test": per_target,
-        "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
-        "mean": mean_over_targets(per_target, bundle.manifest.units),
+        "test": tested.per_target,
+        "baseline": baseline.per_target,
+        "mean": tested.mean(bundle.manifest.units),
+        "baseline_mean": baseline.mean(bundle.manifest.units),
         "n": {part: len(rows) for part, rows in _used(material).items()},
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
     }
-    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"], bundle.manifest.units)
     metrics["noise_ceiling"] = noise_ceiling(
         material.dataset, material.labels, test, seed=params.seed
     )
@@ -137,7 +133,9 @@ def _evaluate(
     if made.held is not None and assessor is not None:
         held, calibrated = made.held.held, assessor.calibrated(made.held.held.predictions)
         fewer = bootstrap | {"n_bootstrap": min(params.bootstrap, _HELD_RESAMPLES)}
-        metrics[made.held.name] = evaluate_targets(task, y[held.rows], calibrated, **fewer)
+        metrics[made.held.name] = evaluate_targets(
+            task, y[held.rows], calibrated, **fewer
+        ).per_target
         parts[made.held.name] = Part(
             rows=held.rows, predictions=calibrated, assessment=made.held.assessment
         )
