@@ -25,6 +25,7 @@ from app.reporting.verdict import unlearned
 from app.reporting.wording import listed, said, with_interval
 from app.resources import Resources
 from app.splitters.base import Indices
+from app.training.accounting import row_accounting
 from app.training.assessing import assessment_figures
 from app.training.evaluating import evaluate_baseline, evaluate_targets, headline
 from app.training.importance import measured_importance
@@ -114,6 +115,7 @@ def _evaluate(
     assessment = bundle.assess(X, made.near.keys(X, test), predicted)
     context.raise_if_cancelled()
     bootstrap = {"n_bootstrap": params.bootstrap, "seed": params.seed}
+    used = _used(material)
     tested = evaluate_targets(task, y[test], predicted, **bootstrap)
     baseline = evaluate_baseline(task, y[made.rows], y[test], **bootstrap)
     metrics: dict[str, Any] = {
@@ -121,7 +123,8 @@ def _evaluate(
         "baseline": baseline.per_target,
         "mean": tested.mean(bundle.manifest.units),
         "baseline_mean": baseline.mean(bundle.manifest.units),
-        "n": {part: len(rows) for part, rows in _used(material).items()},
+        "n": {part: len(rows) for part, rows in used.items()},
+        "rows": row_accounting(material, used),
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
