@@ -198,7 +198,7 @@ def row_counts(model: StoredModel) -> list[tuple[int, str]]:
     left_out = (
         ("refused", "were refused when the file was read"),
         ("merged", "were merged into another row as replicates, or left out as such"),
-        ("without_target", "have no measured value of a target"),
+        ("without_target", "have no measured value of any target of this model"),
         ("without_features", "have features that cannot be computed"),
         ("on_no_side", "are on no side of the split"),
     )
