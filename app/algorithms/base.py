@@ -116,6 +116,9 @@ class Algorithm(Plugin):
     needs_validation: bool = False
     #: rows count by `Examples.weights`; others are fitted as if there were none
     uses_weights: ClassVar[bool] = False
+    #: predicts by comparing with the rows that it learned from, so that a prediction costs as many.
+    #: Of the class, or set at construction where it depends on the parameters
+    compares_rows: bool = False
 
     @property
     def weighs_classes(self) -> bool:

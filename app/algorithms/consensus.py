@@ -63,6 +63,7 @@ class Consensus(Algorithm):
     def __init__(self, params: PluginParams | None = None) -> None:
         super().__init__(params)
         self.needs_validation = any(member.needs_validation for _, member in self._members())
+        self.compares_rows = any(member.compares_rows for _, member in self._members())
 
     @property
     def weighs_classes(self) -> bool:

@@ -102,6 +102,7 @@ class GaussianProcess(PerTargetAlgorithm):
     tasks = frozenset({"regression"})
     suffix = ".safetensors"
     uses_weights = False
+    compares_rows = True
 
     class Params(PluginParams):
         kernel: Literal["auto", "tanimoto", "rbf"] = "auto"

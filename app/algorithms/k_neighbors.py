@@ -105,6 +105,7 @@ class KNeighbors(PerTargetAlgorithm):
     reference = "Cover & Hart 1967; Ralaivola et al. 2005; sklearn.neighbors.KNeighborsRegressor"
     tasks = frozenset({"regression", "binary", "multiclass"})
     suffix = ".safetensors"
+    compares_rows = True
 
     class Params(WeightedClasses):
         n_neighbors: int = Field(default=5, ge=1, le=1_000)

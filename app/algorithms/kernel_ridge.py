@@ -29,6 +29,7 @@ class KernelRidge(SklearnAlgorithm):
     reference = "Murphy 2012, chapter 14.4.3; sklearn.kernel_ridge.KernelRidge"
     tasks = frozenset({"regression"})
     scaled = True
+    compares_rows = True
 
     class Params(PluginParams):
         alpha: float = Field(default=0.1, gt=0, le=1e6)

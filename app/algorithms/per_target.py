@@ -144,6 +144,14 @@ class PerTargetAlgorithm(Algorithm):
         del estimator
         return None
 
+    @staticmethod
+    def coefficients_one(estimator: Any) -> NDArray[np.float64] | None:
+        """(width,) of a linear model of one number, or of the log odds of the second of two
+        classes; None of another.
+        """
+        del estimator
+        return None
+
     def fit(
         self,
         task: LearningTask,
@@ -382,21 +390,31 @@ class PerTargetModel:
         return model
 
     def describe(self) -> dict[str, Any]:
-        """Most important feature columns per target: [[column, share], ...], at most 20; and per
-        target how its fast form compares with the estimator.
+        """Most important feature columns per target: [[column, share], ...], at most 20; of linear
+        models their standardized coefficients, in the same order: what the answer changes by when
+        a column rises by one standard deviation of the training rows; and per target how its fast
+        form compares with the estimator.
         """
         proofs = {
             target: engine.proof.facts(self._algorithm.fast_rows)
             for target, engine in zip(self._task.targets, self._engines, strict=True)
             if engine.proof is not None
         }
-        return ({"fast_form": proofs} if proofs else {}) | {
-            "importances": {
-                target: _top(self._algorithm.importances_one(fitted.estimator), fitted.scaling)
-                for target, fitted in zip(self._task.targets, self._fitted, strict=True)
-                if fitted.estimator is not None
-            }
-        }
+        importances, coefficients = {}, {}
+        for target, fitted in zip(self._task.targets, self._fitted, strict=True):
+            if fitted.estimator is None:
+                continue
+            top = _top(self._algorithm.importances_one(fitted.estimator), fitted.scaling)
+            importances[target] = top
+            found = self._algorithm.coefficients_one(fitted.estimator)
+            if found is not None and fitted.scaling is not None:
+                kept = dict(zip(np.flatnonzero(fitted.scaling.kept), found, strict=True))
+                coefficients[target] = [(n, round(float(kept[n]), 6)) for n, _ in top]
+        return (
+            ({"fast_form": proofs} if proofs else {})
+            | ({"coefficients": coefficients} if coefficients else {})
+            | {"importances": importances}
+        )
 
     def importances(self) -> dict[str, NDArray[np.float64]]:
         """Share of each feature column (width,) per target, where the estimator has its own."""

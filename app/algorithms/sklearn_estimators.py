@@ -111,3 +111,8 @@ class SklearnAlgorithm(PerTargetAlgorithm):
         if found is None and hasattr(estimator, "coef_"):
             found = np.abs(np.atleast_2d(estimator.coef_)).mean(axis=0)
         return None if found is None else np.asarray(found, dtype=np.float64)
+
+    @staticmethod
+    def coefficients_one(estimator: Any) -> NDArray[np.float64] | None:
+        found = np.atleast_2d(getattr(estimator, "coef_", np.empty((0, 0))))
+        return np.asarray(found[0], dtype=np.float64) if len(found) == 1 else None

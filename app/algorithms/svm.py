@@ -26,6 +26,7 @@ class Svm(SklearnAlgorithm):
     reference = "Cortes & Vapnik 1995; Platt 1999; sklearn.svm.SVR, SVC"
     tasks = frozenset({"regression", "binary", "multiclass"})
     scaled = True
+    compares_rows = True
 
     class Params(WeightedClasses):
         C: float = Field(default=5.0, gt=0, le=1e6)

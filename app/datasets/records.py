@@ -1,7 +1,7 @@
 """Data sets in Postgres, and as values for the work that reads them."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MAX_DIGITS = 9
+_COUNTS = ("rows_in", "rows_ok", "rows_rejected", "rows_merged")
 _ID = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -123,6 +124,10 @@ class Dataset:
     columns: list[dict[str, Any]]
     folder_key: str
     resources: Resources
+    #: of its ingest: rows_in = rows_ok + rows_rejected + rows_merged
+    counts: dict[str, int] = field(default_factory=dict)
+    #: why rows were refused -> how many; at most the 50 most frequent
+    refused: dict[str, int] = field(default_factory=dict)
 
     @cached_property
     def table(self) -> "pa.Table":
@@ -180,4 +185,6 @@ def load_dataset(resources: Resources, dataset_id: UUID) -> Dataset:
         columns=list(row.columns),
         folder_key=row.manifest_key.rpartition("/")[0],
         resources=resources,
+        counts={name: n for name in _COUNTS if (n := getattr(row, name)) is not None},
+        refused=dict((row.report or {}).get("reasons") or {}),
     )

@@ -32,7 +32,7 @@ from app.resources import Resources
 from app.splitters.base import Indices, Split
 from app.storage import keys
 from app.training.assessing import assessment_figures
-from app.training.evaluating import evaluate_baseline, evaluate_targets, mean_over_targets
+from app.training.evaluating import evaluate_baseline, evaluate_targets
 from app.training.examples import Labels
 from app.training.noise import noise_ceiling
 from app.training.reports import target_reports
@@ -269,10 +269,10 @@ def _figures(
     importance = feature_importance(bundle, names, X, y, context, seed=params.seed)
     return {
         **trust,
-        "metrics": metrics,
-        "baseline": baseline,
-        "mean": mean_over_targets(metrics, bundle.manifest.units),
-        "baseline_mean": mean_over_targets(baseline, bundle.manifest.units),
+        "metrics": metrics.per_target,
+        "baseline": baseline.per_target,
+        "mean": metrics.mean(bundle.manifest.units),
+        "baseline_mean": baseline.mean(bundle.manifest.units),
         "noise_ceiling": _noise_ceiling(subject, used, params.seed),
         "targets": target_reports(task, y, predictions),
         "feature_importance": importance,

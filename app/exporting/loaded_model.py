@@ -29,7 +29,8 @@ class RetortModel:
         """`frame`: the column `smiles` of a model of molecules, and the columns that it learned
         from. Columns of the answer as in the file of a predict job: status, reason, then for each
         target its value, bounds and confidence, or its class and probabilities; in_domain,
-        similarity, nearest. Raises ValueError when a column is missing.
+        outside_by, and of the three nearest training rows similarity, which it is, and what was
+        measured of it. Raises ValueError when a column is missing.
         """
         import pyarrow as pa
 

@@ -37,14 +37,18 @@ class Metric(Plugin):
     def resampled(
         self, y_true: Values, y_pred: Values, probabilities: Values | None, draws: Rows
     ) -> Values:
-        """(b,): `compute` on each line of `draws` (b, n), which holds row numbers."""
-        scores = (
-            self.compute(
-                y_true[rows], y_pred[rows], None if probabilities is None else probabilities[rows]
-            )
-            for rows in draws
-        )
-        return np.fromiter(scores, np.float64, count=len(draws))
+        """(b,): `compute` on each line of `draws` (b, d), which holds row numbers; a number below 0
+        stands for no row. NaN for a line without a row.
+        """
+
+        def one(line: Rows) -> float:
+            rows = line[line >= 0]
+            if not len(rows):
+                return float("nan")
+            p = None if probabilities is None else probabilities[rows]
+            return self.compute(y_true[rows], y_pred[rows], p)
+
+        return np.fromiter(map(one, draws), np.float64, count=len(draws))
 
 
 class CountedMetric(Metric):
@@ -54,7 +58,9 @@ class CountedMetric(Metric):
     def counted(
         self, y_true: Values, y_pred: Values, probabilities: Values | None, counts: Values
     ) -> Values:
-        """(b,): for each line of counts (b, n) the metric of row i taken counts[., i] times."""
+        """(b,): for each line of counts (b, n) the metric of row i taken counts[., i] times. Lines
+        need not hold equally many rows; NaN for a line without any.
+        """
 
     def compute(self, y_true: Values, y_pred: Values, probabilities: Values | None) -> float:
         once = np.ones((1, len(y_true)))
@@ -63,10 +69,24 @@ class CountedMetric(Metric):
     def resampled(
         self, y_true: Values, y_pred: Values, probabilities: Values | None, draws: Rows
     ) -> Values:
-        b, n = draws.shape
-        cells = (draws + np.arange(b)[:, np.newaxis] * n).ravel()
+        b, n = len(draws), len(y_true)
+        cells = (draws + np.arange(b)[:, np.newaxis] * n)[draws >= 0]
         counts = np.bincount(cells, minlength=b * n).reshape(b, n).astype(np.float64)
         return self.counted(y_true, y_pred, probabilities, counts)
+
+
+def resampled_known(
+    metric: Metric, y_true: Values, y_pred: Values, probabilities: Values | None, draws: Rows
+) -> Values:
+    """(b,): as `Metric.resampled` of a target with NaN in y_true (n,) where it has no label: of
+    each line of `draws` (b, n) the rows that have one, however many these are.
+    """
+    known = np.isfinite(y_true)
+    if known.all():
+        return metric.resampled(y_true, y_pred, probabilities, draws)
+    place = np.where(known, np.cumsum(known) - 1, -1)
+    p = None if probabilities is None else probabilities[known]
+    return metric.resampled(y_true[known], y_pred[known], p, place[draws])
 
 
 def undefined(counts: Values) -> Values:

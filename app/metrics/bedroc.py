@@ -31,16 +31,27 @@ class Bedroc(CountedMetric):
         del y_pred
         if probabilities is None:
             return undefined(counts)
-        ranking, n = Ranking.descending(probabilities[:, 1]), len(y_true)
+        ranking = Ranking.descending(probabilities[:, 1])
         size, found = ranking.blocks(counts), ranking.blocks(counts * (y_true == 1))
-        share = found.sum(axis=1) / n
-        mixed = (share > 0) & (share < 1)
-        # with one class the bounds are equal: any share but 0 and 1 stands in for it
-        low, high = _bounds(np.where(mixed, share, 0.5))
-        gained = np.sum(found * _mean_weights(size, n), axis=1)
-        chance = -np.expm1(-_ALPHA) / np.expm1(_ALPHA / n) / n
-        enhancement = ratio(gained, share * n * chance)
-        return np.where(mixed, (enhancement - low) / (high - low), np.nan)
+        totals = counts.sum(axis=1)
+        scores = undefined(counts)
+        # a rank weighs by its place among all rows taken
+        for n in np.unique(totals[totals > 0]):
+            lines = totals == n
+            scores[lines] = _scores(size[lines], found[lines], int(n))
+        return scores
+
+
+def _scores(size: Values, found: Values, n: int) -> Values:
+    """(b,) of n rows each: rows and positives in each block (b, g)."""
+    share = found.sum(axis=1) / n
+    mixed = (share > 0) & (share < 1)
+    # with one class the bounds are equal: any share but 0 and 1 stands in for it
+    low, high = _bounds(np.where(mixed, share, 0.5))
+    gained = np.sum(found * _mean_weights(size, n), axis=1)
+    chance = -np.expm1(-_ALPHA) / np.expm1(_ALPHA / n) / n
+    enhancement = ratio(gained, share * n * chance)
+    return np.where(mixed, (enhancement - low) / (high - low), np.nan)
 
 
 def _mean_weights(size: Values, n: int) -> Values:

@@ -21,10 +21,10 @@ class Enrichment(CountedMetric):
         del y_pred
         if probabilities is None:
             return undefined(counts)
-        ranking, n = Ranking.descending(probabilities[:, 1]), len(y_true)
+        ranking, n = Ranking.descending(probabilities[:, 1]), counts.sum(axis=1)
         top = -(-n * self.percent // 100)
         size, found = ranking.blocks(counts), ranking.blocks(counts * (y_true == 1))
         before = np.cumsum(size, axis=1) - size
-        share_in_top = np.clip(top - before, 0.0, size) / np.maximum(size, 1.0)
+        share_in_top = np.clip(top[:, np.newaxis] - before, 0.0, size) / np.maximum(size, 1.0)
         hits = np.sum(found * share_in_top, axis=1)
-        return ratio(hits / top, found.sum(axis=1) / n)
+        return ratio(ratio(hits, top), ratio(found.sum(axis=1), n))

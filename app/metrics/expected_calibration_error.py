@@ -3,6 +3,7 @@
 import numpy as np
 
 from app.metrics.base import CountedMetric, Values, metrics, undefined
+from app.metrics.ranking import ratio
 
 _BINS = 15
 
@@ -36,4 +37,4 @@ class ExpectedCalibrationError(CountedMetric):
         inner_edges = np.linspace(0.0, 1.0, _BINS + 1)[1:-1]
         gaps = np.zeros((len(claimed), _BINS))
         gaps[np.arange(len(claimed)), np.searchsorted(inner_edges, claimed)] = came - claimed
-        return np.asarray(np.abs(counts @ gaps).sum(axis=1) / len(claimed))
+        return ratio(np.abs(counts @ gaps).sum(axis=1), counts.sum(axis=1))

@@ -32,7 +32,7 @@ class RocAuc(CountedMetric):
 def _areas(positive: NDArray[np.bool_], score: Values, counts: Values) -> Values:
     taken = counts[:, positive]
     n_positive = taken.sum(axis=1)
-    n_negative = len(score) - n_positive
+    n_negative = counts.sum(axis=1) - n_positive
     ranks = Ranking.of(score).ranks(counts)[:, positive]
     above = np.sum(taken * ranks, axis=1) - n_positive * (n_positive + 1) / 2
     return ratio(above, n_positive * n_negative)

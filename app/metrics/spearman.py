@@ -20,7 +20,7 @@ class Spearman(CountedMetric):
         self, y_true: Values, y_pred: Values, probabilities: Values | None, counts: Values
     ) -> Values:
         del probabilities
-        mean_rank = (len(y_true) + 1) / 2
+        mean_rank = (counts.sum(axis=1, keepdims=True) + 1) / 2
         a = Ranking.of(y_true).ranks(counts) - mean_rank
         b = Ranking.of(y_pred).ranks(counts) - mean_rank
         spread = np.sum(counts * a * a, axis=1) * np.sum(counts * b * b, axis=1)

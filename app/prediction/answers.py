@@ -1,5 +1,6 @@
 """Predictions as people read them: columns of a file, or JSON of one molecule."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,18 +8,22 @@ import pyarrow as pa
 
 from app.models.bundle import BundleManifest, BundlePredictions, ModelBundle
 from app.prediction.answer_cache import shown_input
-from app.uncertainty.assessor import Assessor
+from app.uncertainty.assessor import Assessment, Assessor
 
 #: nearest training rows in an answer
 _SHOWN = 3
+#: of more, a file has what was measured of the nearest training row only
+_MANY_TARGETS = 12
 
 
 def answer_columns(bundle: ModelBundle, found: BundlePredictions) -> dict[str, Any]:
     """Columns for n inputs: canonical_smiles (of molecules), status (ok, error), reason, notes
     (where columns were learned from), then for each target its number with bounds and spread, or
-    its class with the probability of each class, and its confidence; then in_domain, similarity to
-    the nearest training row, and which that is (its SMILES, or its row number). Null where there is
-    no number.
+    its class with the probability of each class, and its confidence; then in_domain, the rules by
+    which it is outside, and of the three nearest training rows (the second and the third end in _2
+    and _3) the similarity, which it is (its SMILES, or its row number), and for each target what
+    was measured of it (of models of more than 12 targets only for the nearest). Null where there is
+    no number, fewer training rows, or no measurement.
     """
     manifest, assessor = bundle.manifest, bundle.assessor
     n = len(found.canonical)
@@ -49,7 +54,7 @@ def answer_columns(bundle: ModelBundle, found: BundlePredictions) -> dict[str, A
         if found.assessment is not None:
             confidence = found.assessment.confidence[:, number]
             columns[f"{target}_confidence"] = _spread(confidence, found.rows, n)
-    return columns | _domain_columns(assessor, found, n)
+    return columns | _domain_columns(manifest, assessor, found, n)
 
 
 def _number_columns(target: str, number: int, found: BundlePredictions, n: int) -> dict[str, Any]:
@@ -68,22 +73,62 @@ def _number_columns(target: str, number: int, found: BundlePredictions, n: int) 
     }
 
 
-def _domain_columns(assessor: Assessor | None, found: BundlePredictions, n: int) -> dict[str, Any]:
+def _domain_columns(
+    manifest: BundleManifest, assessor: Assessor | None, found: BundlePredictions, n: int
+) -> dict[str, Any]:
     said = found.assessment
     if said is None or assessor is None:
         return {}
-    inside: list[bool | None] = [None] * n
-    nearest: list[Any] = [None] * n
-    known = assessor.references
-    for place, row in enumerate(found.rows):
-        inside[row] = bool(said.inside[place])
-        closest = said.nearest.places[place, 0]
-        nearest[row] = known.smiles[closest] if known.smiles else int(known.numbers[closest])
-    return {
-        "in_domain": pa.array(inside, pa.bool_()),
-        "similarity": _spread(said.nearest.closest, found.rows, n),
-        "nearest": pa.array(nearest, pa.string() if known.smiles else pa.int64()),
+    columns: dict[str, Any] = {
+        "in_domain": _chosen(pa.array([False, True]), said.inside, found, n),
+        "outside_by": _outside_by(said, found, n),
     }
+    for number in range(_SHOWN):
+        columns |= _neighbour_columns(manifest, assessor, found, n, number)
+    return columns
+
+
+def _neighbour_columns(
+    manifest: BundleManifest, assessor: Assessor, found: BundlePredictions, n: int, number: int
+) -> dict[str, Any]:
+    """Of the nearest training row (0), the second or the third. Null where there are fewer."""
+    said, known = found.assessment, assessor.references
+    ending = f"_{number + 1}" if number else ""
+    if said is None or number >= said.nearest.places.shape[1]:
+        places, similarity = np.zeros(0, dtype=np.int64), np.zeros(0)
+        found = replace(found, rows=np.zeros(0, dtype=np.int64))
+    else:
+        places, similarity = said.nearest.places[:, number], said.nearest.similarity[:, number]
+    columns = {
+        f"similarity{ending}": _spread(similarity, found.rows, n),
+        f"nearest{ending}": _chosen(known.names, places, found, n),
+    }
+    if number and len(manifest.targets) > _MANY_TARGETS:
+        return columns
+    for t, target in enumerate(manifest.targets):
+        measured = _spread(known.y[places, t], found.rows, n)
+        if manifest.classes:
+            measured = pa.array(manifest.classes[t], pa.string()).take(measured.cast(pa.int64()))
+        columns[f"{target}_nearest{ending}"] = measured
+    return columns
+
+
+def _outside_by(said: Assessment, found: BundlePredictions, n: int) -> Any:
+    """The rules that are not kept, or null: `similarity`, `leverage`, `similarity, leverage`."""
+    rules = list(said.kept)
+    broken = sum((~said.kept[rule]).astype(np.int64) << bit for bit, rule in enumerate(rules))
+    words: list[str | None] = [
+        ", ".join(rule for bit, rule in enumerate(rules) if code >> bit & 1) or None
+        for code in range(1 << len(rules))
+    ]
+    return _chosen(pa.array(words, pa.string()), broken, found, n)
+
+
+def _chosen(values: Any, places: Any, found: BundlePredictions, n: int) -> Any:
+    """(n,) the values at these places (of `found.rows`), null for the other inputs."""
+    index, empty = np.zeros(n, dtype=np.int64), np.ones(n, dtype=bool)
+    index[found.rows], empty[found.rows] = places, False
+    return values.take(pa.array(index, mask=empty))
 
 
 def _spread(values: np.ndarray, rows: np.ndarray, n: int) -> Any:

@@ -19,6 +19,7 @@ from app.core.hashing import sha256_of_stream
 from app.core.work import WorkContext
 from app.db.files import FileRow
 from app.prediction.csv_text import csv_header, csv_rows
+from app.prediction.results import as_stored
 from app.prediction.sdf import sdf_text
 from app.storage import Storage, keys
 
@@ -86,7 +87,7 @@ class Artifacts:
         """Rows in order, and their SDF where a chunk has written it; refuses a gap or a
         repetition.
         """
-        table = table.select(self._schema.names).cast(self._schema)
+        table = as_stored(table, self._schema)
         numbers = table.column("row").to_numpy()
         if not np.array_equal(numbers, np.arange(self.rows + 1, self.rows + 1 + len(numbers))):
             raise RuntimeError(f"rows are not in order after row {self.rows}")

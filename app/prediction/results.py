@@ -47,6 +47,14 @@ def schema_of(bundle: ModelBundle) -> pa.Schema:
     return pa.schema(fields)
 
 
+def as_stored(table: pa.Table, schema: pa.Schema) -> pa.Table:
+    """With the columns of `schema`; null where a worker of the release before has made none."""
+    for field in schema:
+        if field.name not in table.column_names:
+            table = table.append_column(field, pa.nulls(len(table), field.type))
+    return table.select(schema.names).cast(schema)
+
+
 def answer_table(
     bundle: ModelBundle, given: dict[str, "pa.Array[Any]"], found: BundlePredictions
 ) -> pa.Table:

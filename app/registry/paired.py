@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.metrics.base import Metric
+from app.metrics.base import Metric, resampled_known
 from app.registry.evaluated_rows import EvaluatedRows
 
 Values = NDArray[np.float64]
@@ -93,13 +93,4 @@ def _drawn(metric: Metric, of: EvaluatedRows, rows: NDArray[np.int64], scales: V
 def _target(metric: Metric, of: EvaluatedRows, i: int, rows: NDArray[np.int64]) -> Values:
     y, predicted = of.y[:, i], of.predicted[:, i]
     probabilities = None if of.probabilities is None else of.probabilities[i]
-    known = np.isfinite(y)
-    if known.all():
-        return metric.resampled(y, predicted, probabilities, rows)
-    # a draw holds another number of labelled rows each time
-    scores = []
-    for line in rows:
-        kept = line[known[line]]
-        chosen = None if probabilities is None else probabilities[kept]
-        scores.append(metric.compute(y[kept], predicted[kept], chosen) if len(kept) else np.nan)
-    return np.asarray(scores, dtype=np.float64)
+    return resampled_known(metric, y, predicted, probabilities, rows)

@@ -14,6 +14,7 @@ from app.reporting.statements import (
     leak_entries,
     noise_ceiling,
     predicts,
+    row_accounting,
     split_words,
 )
 from app.reporting.stored import PARTS, StoredModel
@@ -140,11 +141,12 @@ def _evaluation_data(model: StoredModel) -> Section:
 
 
 def _training_data(model: StoredModel) -> Section:
-    dataset = model.manifest["dataset"]
+    dataset, accounted = model.manifest["dataset"], row_accounting(model)
     return Section(
         title="Training data",
         entries=[
             Entry(label="data set", text=f"{dataset['ref']}, SHA-256 {dataset['sha256']}"),
+            *([Entry(label="rows", text=accounted)] if accounted else []),
             Entry(label="row accounting", text=f"retort data report {dataset['ref']}"),
         ],
         missing=("source and licence of the data", "how the values were measured"),

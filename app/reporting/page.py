@@ -21,7 +21,7 @@ from app.reporting.confidence import (
     similarity_plots,
 )
 from app.reporting.drawn import Drawn
-from app.reporting.importance import HASHED, WARNING, importance
+from app.reporting.importance import HASHED, WARNING, importance, shuffled
 from app.reporting.number_plots import number_plots
 from app.reporting.qmrf import principles
 from app.reporting.statements import (
@@ -32,6 +32,7 @@ from app.reporting.statements import (
     leaks,
     noise_ceiling,
     predicts,
+    row_counts,
 )
 from app.reporting.stored import PARTS, StoredModel
 from app.reporting.verdict import RULE, WORDS, judge, judge_all
@@ -57,6 +58,8 @@ def render_page(model: StoredModel) -> str:
         caveats=caveats(model),
         n=model.section("n"),
         learned_rows=_learned_rows(model),
+        row_counts=row_counts(model),
+        refusals=model.section("rows").get("reasons") or {},
         similarity=model.section("similarity"),
         held=model.held_part.replace("_", " "),
         leaks=leaks(model),
@@ -68,6 +71,7 @@ def render_page(model: StoredModel) -> str:
         near=_near(model),
         importance=importance(model),
         importance_warning=WARNING,
+        shuffled=shuffled(model),
         hashed=HASHED,
         principles=principles(model),
         code=code_words(model),

@@ -3,7 +3,7 @@ ENV/JM/MONO(2007)2; JRC QMRF 2.1), filled from the model's files.
 """
 
 from app.reporting.confidence import confident_half, coverage_table, nominal_level
-from app.reporting.importance import HASHED, WARNING, importance
+from app.reporting.importance import HASHED, WARNING, importance, shuffled
 from app.reporting.sections import Entry, Section, to_markdown
 from app.reporting.statements import (
     algorithm_words,
@@ -121,11 +121,7 @@ def _mechanism(model: StoredModel) -> Section:
     missing = ("what mechanism could link these features to the endpoint",)
     title = "5. A mechanistic interpretation, if possible"
     if found is None:
-        return Section(
-            title=title,
-            entries=[Entry(text="The algorithm names no importance of features.")],
-            missing=missing,
-        )
+        return Section(title=title, entries=_without_own(model), missing=missing)
     features = [f"{f['name']} ({f['percent']:.1f} %)" for f in found["features"][:_MAX_FEATURES]]
     return Section(
         title=title,
@@ -136,3 +132,17 @@ def _mechanism(model: StoredModel) -> Section:
         ],
         missing=missing,
     )
+
+
+def _without_own(model: StoredModel) -> list[Entry]:
+    """Of an algorithm that names no importance."""
+    found = shuffled(model)
+    if found is None or "why" in found:
+        why = f", and it was not measured: {found['why']}" if found else ""
+        return [Entry(text=f"The algorithm names no importance of features{why}.")]
+    lost = [f"{f['name']} ({f['loss']} ± {f['std']})" for f in found["features"][:_MAX_FEATURES]]
+    return [
+        Entry(label=f"{found['title']} when shuffled", text=", ".join(lost)),
+        Entry(text=found["about"]),
+        Entry(text=WARNING),
+    ]

@@ -83,7 +83,7 @@ def _of_many(model: StoredModel, verdict: Verdict) -> str:
     ranked = sorted(known, key=lambda t: known[t].gained or 0.0)
     beaten = sum(v.grade not in ("none", "unknown") for v in graded.values())
     told = (
-        f"the mean {name} over {len(known)} targets is {said(verdict.figure.get('value'))} (the"
+        f"the mean {name} over {len(known)} targets is {with_interval(verdict.figure)} (the"
         f" trivial baseline has {said(verdict.baseline.get('value'))}), from"
         f" {said(known[ranked[0]].figure['value'])} ({ranked[0]}) to"
         f" {said(known[ranked[-1]].figure['value'])} ({ranked[-1]})."
@@ -186,6 +186,45 @@ def audited(model: StoredModel) -> list[str]:
         return ["Leaks between training and test were not looked for when this model was trained."]
     checked = listed(list(audit.get("checked") or []), 20)
     return [f"Looked for leaks: {checked}."]
+
+
+def row_counts(model: StoredModel) -> list[tuple[int, str]]:
+    """Where the rows of the file went: [(rows, what they are), ...], the first the sum of those
+    that follow it. Empty of a model of an earlier release.
+    """
+    rows = model.section("rows")
+    if not rows:
+        return []
+    left_out = (
+        ("refused", "were refused when the file was read"),
+        ("merged", "were merged into another row as replicates, or left out as such"),
+        ("without_target", "have no measured value of any target of this model"),
+        ("without_features", "have features that cannot be computed"),
+        ("on_no_side", "are on no side of the split"),
+    )
+    whole = rows["clean"] if rows["read"] is None else rows["read"]
+    source = "of the data set" if rows["read"] is None else "were read from the file"
+    used = [
+        (number, f"are used to {_USES.get(part, part)}") for part, number in rows["used"].items()
+    ]
+    told = [(rows[name] or 0, words) for name, words in left_out]
+    return [(whole, source), *[pair for pair in told if pair[0]], *used]
+
+
+_USES = {"train": "train", "validation": "validate", "test": "test"}
+
+
+def row_accounting(model: StoredModel) -> str:
+    """`1,128 rows read = 11 merged + 894 train + 112 validation + 111 test`, or ""."""
+    rows = model.section("rows")
+    if not rows:
+        return ""
+    names = ("refused", "merged", "without_target", "without_features", "on_no_side")
+    parts = [(rows[name] or 0, name.replace("_", " ")) for name in names]
+    parts = [pair for pair in parts if pair[0]]
+    parts += [(number, part) for part, number in rows["used"].items()]
+    whole = "rows" if rows["read"] is None else "rows read"
+    return f"{row_counts(model)[0][0]:,} {whole} = " + " + ".join(f"{n:,} {w}" for n, w in parts)
 
 
 def algorithm_words(model: StoredModel) -> str:

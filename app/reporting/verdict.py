@@ -66,9 +66,10 @@ def unlearned(model: StoredModel) -> dict[str, Verdict]:
 
 
 def judge_all(model: StoredModel) -> Verdict:
-    """The mean over the targets; of one target its own. A mean has no interval, so it is graded by
-    its value alone, and `none` where no single target beats its baseline. Errors are graded by the
-    mean of what each target gained, and have no mean themselves where units differ.
+    """The mean over the targets; of one target its own. It is `none` where its interval reaches the
+    baseline (releases before have stored none), and where no single target beats its baseline.
+    Errors are graded by the mean of what each target gained, and have no mean themselves where
+    units differ.
     """
     if len(model.targets) == 1:
         return judge(model, model.targets[0])

@@ -1,6 +1,7 @@
 """How good a fitted model is on rows that it has not seen: metrics beside a trivial baseline."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,13 @@ from numpy.typing import NDArray
 
 from app.algorithms.base import LearningTask, Predictions
 from app.metrics.across_targets import needs_scales, one_unit
-from app.metrics.evaluate import Figure, baseline_predictions, default_metric, evaluate
+from app.metrics.evaluate import (
+    Figure,
+    Predicted,
+    baseline_predictions,
+    default_metric,
+    evaluate_jointly,
+)
 
 Values = NDArray[np.float64]
 PerTarget = dict[str, dict[str, Figure]]
@@ -16,67 +23,73 @@ PerTarget = dict[str, dict[str, Figure]]
 _MAX_TOLD = 3
 
 
-def evaluate_targets(
-    task: LearningTask, y: Values, predictions: Predictions, *, n_bootstrap: int, seed: int
-) -> PerTarget:
+@dataclass(frozen=True, kw_only=True)
+class Evaluated:
     """Metrics of each target on its labelled rows; a target without one is left out."""
 
-    def one(number: int, known: NDArray[np.bool_]) -> dict[str, Figure]:
-        probabilities = predictions.probabilities
-        return evaluate(
-            task.type,
-            y[known, number],
-            predictions.values[known, number],
-            None if probabilities is None else probabilities[number][known],
-            n_bootstrap=n_bootstrap,
-            seed=seed,
-        )
+    per_target: PerTarget
+    #: of each metric: 95 % interval of its mean over the targets
+    of_mean: Mapping[str, tuple[float, float] | None]
 
-    return _each_target(task, y, one)
+    def mean(self, units: Mapping[str, str]) -> dict[str, Figure]:
+        """Each metric's mean over the targets where it is defined, with the interval of that mean:
+        rows are resampled for all targets at once. Null for errors of several targets whose
+        `units` (target -> unit) differ, or are not all stated: such a mean would mean nothing.
+        """
+        names = sorted({name for figures in self.per_target.values() for name in figures})
+        return {name: self._mean(name, units) for name in names}
+
+    def _mean(self, name: str, units: Mapping[str, str]) -> Figure:
+        value = _mean(name, self.per_target, units)
+        low, high = (self.of_mean[name] if value is not None else None) or (None, None)
+        return Figure(value=value, ci_low=low, ci_high=high)
+
+
+def evaluate_targets(
+    task: LearningTask, y: Values, predictions: Predictions, *, n_bootstrap: int, seed: int
+) -> Evaluated:
+    """On rows with labels y (n, targets), NaN where a row has none."""
+    probabilities = predictions.probabilities
+    predicted = {
+        target: Predicted(
+            y_true=y[:, number],
+            y_pred=predictions.values[:, number],
+            probabilities=None if probabilities is None else probabilities[number],
+        )
+        for number, target in _labelled(task, y)
+    }
+    return _evaluated(task, predicted, n_bootstrap, seed)
 
 
 def evaluate_baseline(
     task: LearningTask, y_train: Values, y_test: Values, *, n_bootstrap: int, seed: int
-) -> PerTarget:
+) -> Evaluated:
     """The same for a model that knows only the mean, or the majority, of the training rows."""
-
-    def one(number: int, known: NDArray[np.bool_]) -> dict[str, Figure]:
+    predicted = {}
+    for number, target in _labelled(task, y_test):
         labels = y_train[np.isfinite(y_train[:, number]), number]
         classes = len(task.classes[number]) if task.is_classification else 0
-        values, probabilities = baseline_predictions(task.type, labels, known.sum(), classes)
-        return evaluate(
-            task.type,
-            y_test[known, number],
-            values,
-            probabilities,
-            n_bootstrap=n_bootstrap,
-            seed=seed,
+        values, probabilities = baseline_predictions(task.type, labels, len(y_test), classes)
+        predicted[target] = Predicted(
+            y_true=y_test[:, number], y_pred=values, probabilities=probabilities
         )
-
-    return _each_target(task, y_test, one)
-
-
-def _each_target(
-    task: LearningTask,
-    y: Values,
-    one: Callable[[int, NDArray[np.bool_]], dict[str, Figure]],
-) -> PerTarget:
-    figures: PerTarget = {}
-    for number, target in enumerate(task.targets):
-        known = np.isfinite(y[:, number])
-        if known.any():
-            figures[target] = one(number, known)
-    return figures
+    return _evaluated(task, predicted, n_bootstrap, seed)
 
 
-def mean_over_targets(
-    per_target: PerTarget, units: Mapping[str, str]
-) -> dict[str, dict[str, float | None]]:
-    """Each metric's mean over the targets where it is defined. None for errors of several targets
-    whose `units` (target -> unit) differ, or are not all stated: such a mean would mean nothing.
-    """
-    names = sorted({name for figures in per_target.values() for name in figures})
-    return {name: {"value": _mean(name, per_target, units)} for name in names}
+def _labelled(task: LearningTask, y: Values) -> list[tuple[int, str]]:
+    """Targets that have a label."""
+    return [(n, target) for n, target in enumerate(task.targets) if np.isfinite(y[:, n]).any()]
+
+
+def _evaluated(
+    task: LearningTask, predicted: dict[str, Predicted], n_bootstrap: int, seed: int
+) -> Evaluated:
+    found = evaluate_jointly(
+        task.type, list(predicted.values()), n_bootstrap=n_bootstrap, seed=seed
+    )
+    return Evaluated(
+        per_target=dict(zip(predicted, found.each, strict=True)), of_mean=found.of_mean
+    )
 
 
 def _mean(name: str, per_target: PerTarget, units: Mapping[str, str]) -> float | None:
@@ -92,14 +105,13 @@ def _mean(name: str, per_target: PerTarget, units: Mapping[str, str]) -> float |
 def headline(task: LearningTask, metrics: dict[str, Any]) -> str:
     """One line for the progress and the log."""
     name = default_metric(task.type)
-    mean, targets = metrics["mean"].get(name, {}).get("value"), list(metrics["test"])
-    if mean is None:
+    mean = metrics["mean"].get(name, {})
+    if mean.get("value") is None:
         return _of_each(name, metrics["test"])
-    if len(targets) == 1:
-        figure = metrics["test"][targets[0]][name]
-        if figure["ci_low"] is not None:
-            return f"test {name} {mean:.3f} [{figure['ci_low']:.3f}, {figure['ci_high']:.3f}]"
-    return f"test {name} {mean:.3f}"
+    told = f"test {name} {mean['value']:.3f}"
+    if mean["ci_low"] is None:
+        return told
+    return f"{told} [{mean['ci_low']:.3f}, {mean['ci_high']:.3f}]"
 
 
 def _of_each(name: str, test: PerTarget) -> str:

@@ -249,12 +249,13 @@ def _folds(params: TrainParams, assessor: Assessor) -> dict[str, int]:
 
 
 def _named(facts: dict[str, Any], columns: list[str]) -> dict[str, Any]:
-    """Importances by column name instead of number."""
-    importances = facts.get("importances")
-    if not importances:
-        return facts
+    """Importances and coefficients by column name instead of number."""
     named = {
-        target: [[columns[number], share] for number, share in ranked]
-        for target, ranked in importances.items()
+        fact: {
+            target: [[columns[number], value] for number, value in ranked]
+            for target, ranked in facts[fact].items()
+        }
+        for fact in ("importances", "coefficients")
+        if facts.get(fact)
     }
-    return facts | {"importances": named}
+    return facts | named

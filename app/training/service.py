@@ -25,13 +25,10 @@ from app.reporting.verdict import unlearned
 from app.reporting.wording import listed, said, with_interval
 from app.resources import Resources
 from app.splitters.base import Indices
+from app.training.accounting import row_accounting
 from app.training.assessing import assessment_figures
-from app.training.evaluating import (
-    evaluate_baseline,
-    evaluate_targets,
-    headline,
-    mean_over_targets,
-)
+from app.training.evaluating import evaluate_baseline, evaluate_targets, headline
+from app.training.importance import measured_importance
 from app.training.learning import Learned, learn
 from app.training.material import Material, prepare, tell
 from app.training.noise import noise_ceiling
@@ -52,7 +49,7 @@ def run(resources: Resources, context: WorkContext, params: TrainParams) -> Outc
     made = learn(resources, context, params, material, algorithm)
     context.raise_if_cancelled()
     tell(context, "evaluate", "")
-    bundle, metrics, extra = _evaluate(context, params, made)
+    bundle, metrics, extra = _evaluate(context, params, made, algorithm)
     _warn_of_nothing_learned(context, bundle, metrics)
     tell(context, "save", headline(task, metrics))
     extra |= reports_of_training(bundle.manifest, metrics, extra["predictions.parquet"])
@@ -107,7 +104,7 @@ def _algorithms_for(task: str) -> str:
 
 
 def _evaluate(
-    context: WorkContext, params: TrainParams, made: Learned
+    context: WorkContext, params: TrainParams, made: Learned, algorithm: Algorithm
 ) -> tuple[ModelBundle, dict[str, Any], dict[str, bytes]]:
     """The bundle, its metrics, and the files beside the weights."""
     material, bundle, assessor = made.material, made.bundle, made.bundle.assessor
@@ -118,17 +115,20 @@ def _evaluate(
     assessment = bundle.assess(X, made.near.keys(X, test), predicted)
     context.raise_if_cancelled()
     bootstrap = {"n_bootstrap": params.bootstrap, "seed": params.seed}
-    per_target = evaluate_targets(task, y[test], predicted, **bootstrap)
+    used = _used(material)
+    tested = evaluate_targets(task, y[test], predicted, **bootstrap)
+    baseline = evaluate_baseline(task, y[made.rows], y[test], **bootstrap)
     metrics: dict[str, Any] = {
-        "test": per_target,
-        "baseline": evaluate_baseline(task, y[made.rows], y[test], **bootstrap),
-        "mean": mean_over_targets(per_target, bundle.manifest.units),
-        "n": {part: len(rows) for part, rows in _used(material).items()},
+        "test": tested.per_target,
+        "baseline": baseline.per_target,
+        "mean": tested.mean(bundle.manifest.units),
+        "baseline_mean": baseline.mean(bundle.manifest.units),
+        "n": {part: len(rows) for part, rows in used.items()},
+        "rows": row_accounting(material, used),
         "report": target_reports(task, y[test], predicted),
         **made.audit,
         "folds": None if made.folds is None else {"hash": made.folds.hash, **made.folds.sizes},
     }
-    metrics["baseline_mean"] = mean_over_targets(metrics["baseline"], bundle.manifest.units)
     metrics["noise_ceiling"] = noise_ceiling(
         material.dataset, material.labels, test, seed=params.seed
     )
@@ -136,12 +136,25 @@ def _evaluate(
     if made.held is not None and assessor is not None:
         held, calibrated = made.held.held, assessor.calibrated(made.held.held.predictions)
         fewer = bootstrap | {"n_bootstrap": min(params.bootstrap, _HELD_RESAMPLES)}
-        metrics[made.held.name] = evaluate_targets(task, y[held.rows], calibrated, **fewer)
+        metrics[made.held.name] = evaluate_targets(
+            task, y[held.rows], calibrated, **fewer
+        ).per_target
         parts[made.held.name] = Part(
             rows=held.rows, predictions=calibrated, assessment=made.held.assessment
         )
     if assessment is not None and assessor is not None:
         metrics |= assessment_figures(assessor, y[test], predicted, assessment)
+    importance = measured_importance(
+        bundle,
+        X,
+        y[test],
+        context,
+        learned=len(made.rows),
+        compares_rows=algorithm.compares_rows,
+        seed=params.seed,
+    )
+    if importance is not None:
+        metrics["importance"] = importance
     plot_name, plot = plot_test_rows(task, y[test], predicted, metrics, assessment)
     files = {
         "metrics.json": orjson.dumps(metrics, option=orjson.OPT_INDENT_2),

@@ -3,6 +3,7 @@
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -35,6 +36,11 @@ class ReferenceRows:
     residuals: NDArray[np.float64]
     #: (r, width) uint8 of 0 and 1, or float32
     keys: NDArray[Any]
+
+    @cached_property
+    def names(self) -> "pa.Array[Any]":
+        """(r,) what a person knows a row by: its SMILES, or its number."""
+        return pa.array(self.smiles) if self.smiles else pa.array(self.numbers)
 
     def target(self, number: int) -> References:
         return References(y=self.y[:, number], residuals=self.residuals[:, number])

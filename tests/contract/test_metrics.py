@@ -15,8 +15,8 @@ from sklearn import metrics as reference
 from sklearn.calibration import calibration_curve
 from sklearn.preprocessing import label_binarize
 
-from app.metrics.base import metrics
-from app.metrics.evaluate import baseline_predictions, evaluate
+from app.metrics.base import metrics, resampled_known
+from app.metrics.evaluate import Predicted, baseline_predictions, evaluate, evaluate_jointly
 
 RNG = np.random.default_rng(0)
 Y = RNG.normal(size=200)
@@ -109,6 +109,20 @@ def test_resamples_are_the_metric_of_their_rows(name, task):
     draws[7] = 5  # one row again and again
     expected = [metric.compute(*taken(case, rows)) for rows in draws]
     assert metric.resampled(*case, draws) == pytest.approx(expected, rel=1e-9, nan_ok=True)
+
+
+@each_metric_and_task
+def test_resamples_may_hold_unlike_numbers_of_rows(name, task):
+    """Of a target with missing labels; a resample without any has no number."""
+    metric, (y, *rest) = metrics.get(name)(), CASES[task]
+    y = np.where(np.arange(200) % 3 == 0, np.nan, y)
+    draws = np.random.default_rng(3).integers(0, 200, (8, 200))
+    draws[7] = 3  # a row without label
+    kept = [rows[np.isfinite(y[rows])] for rows in draws]
+    assert len({len(rows) for rows in kept}) > 3
+    expected = [metric.compute(*taken((y, *rest), rows)) for rows in kept[:7]]
+    found = resampled_known(metric, y, *rest, draws)
+    assert found == pytest.approx([*expected, np.nan], rel=1e-9, nan_ok=True)
 
 
 @each_metric_and_task
@@ -289,6 +303,44 @@ def test_the_same_seed_gives_the_same_intervals_whatever_is_drawn_at_once(monkey
     monkeypatch.setattr("app.metrics.evaluate._CELLS", 7 * len(Y))
     assert run(1) == whole
     assert run(2) != whole
+
+
+def test_the_interval_of_a_mean_is_of_rows_drawn_for_all_targets_at_once():
+    """By hand; the second target lacks labels, and its errors go with those of the first."""
+    second = np.where(np.arange(200) < 60, np.nan, LABELS)
+    targets = [Predicted(y_true=y, y_pred=LABELS, probabilities=BINARY) for y in (LABELS, second)]
+    found = evaluate_jointly("binary", targets, n_bootstrap=400, seed=6)
+    draws = np.random.default_rng(6).integers(0, 200, (400, 200))
+    each = []
+    for y in (LABELS, second):
+        rows = [line[np.isfinite(y[line])] for line in draws]
+        each.append([reference.roc_auc_score(y[r], SCORES[r]) for r in rows])
+    assert found.of_mean["roc_auc"] == pytest.approx(
+        np.quantile(np.mean(each, axis=0), [0.025, 0.975])
+    )
+    for figures, scores, y in zip(found.each, each, (LABELS, second), strict=True):
+        own = figures["roc_auc"]
+        known = np.isfinite(y)
+        assert own["value"] == pytest.approx(reference.roc_auc_score(y[known], SCORES[known]))
+        assert [own["ci_low"], own["ci_high"]] == pytest.approx(np.quantile(scores, [0.025, 0.975]))
+    alone = evaluate("binary", LABELS, LABELS, BINARY, n_bootstrap=400, seed=6)
+    assert alone == found.each[0], "of a target without missing labels nothing has changed"
+
+
+def test_the_interval_of_a_mean_is_narrow_unless_errors_go_together():
+    """By the law of the mean: of 16 independent errors a quarter as wide, of equal ones as wide."""
+    noise = np.random.default_rng(2).normal(size=(400, 16))
+
+    def width(errors):
+        zero = np.zeros(400)
+        targets = [Predicted(y_true=zero, y_pred=e, probabilities=None) for e in errors.T]
+        found = evaluate_jointly("regression", targets, n_bootstrap=500, seed=0, names=["mae"])
+        one = found.each[0]["mae"]
+        low, high = found.of_mean["mae"]
+        return (high - low) / (one["ci_high"] - one["ci_low"])
+
+    assert width(noise) == pytest.approx(1 / 4, rel=0.15)
+    assert width(np.repeat(noise[:, :1], 16, axis=1)) == pytest.approx(1)
 
 
 def test_what_is_not_defined_is_null():

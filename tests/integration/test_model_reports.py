@@ -1,10 +1,16 @@
 """The reports of a trained model: stored beside its weights, served, made anew for an older one."""
 
+import numpy as np
 import orjson
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
+from sklearn.linear_model import Ridge
 
 from app.core.work import SilentContext
 from app.db.models import ModelVersionRow
+from app.features.compute import featurize_smiles
+from app.models.bundle import ModelBundle
 from app.reporting import reproduce
 from app.reporting.service import report_now
 from app.reporting.stored import StoredModel
@@ -23,8 +29,9 @@ def dataset_id(resources):
     return ingested(resources, DATA / "freesolv.csv", name="freesolv")[0]
 
 
-def train(resources, dataset_id, context):
-    params = TrainParams(dataset="freesolv", dataset_id=dataset_id, targets=("expt",), **FAST)
+def train(resources, dataset_id, context, **options):
+    options = FAST | options
+    params = TrainParams(dataset="freesolv", dataset_id=dataset_id, targets=("expt",), **options)
     return training.run(resources, context, params)
 
 
@@ -63,6 +70,62 @@ def test_the_request_in_the_report_makes_the_same_model(resources, dataset_id):
     second = training.run(resources, context, params).result["model_id"]
     again = orjson.loads(stored(resources, second, "manifest.json"))
     assert again == manifest, "with the hash of every file"
+
+
+@pytest.mark.parametrize("features", [("morgan_counts", "erg"), ("physchem",)])
+def test_an_algorithm_without_importances_has_them_measured(resources, dataset_id, features):
+    """On test rows, twice the same; blocks of many columns, few columns by themselves."""
+    context = SilentContext(project_id=PROJECT)
+    options = {
+        "algorithm": {"name": "svm"},
+        "features": [{"name": name} for name in features],
+        "calibration": "split",
+    }
+    first, second = (train(resources, dataset_id, context, **options).result for _ in range(2))
+    found = first["metrics"]["importance"]
+    assert found == second["metrics"]["importance"]
+    told = found["targets"]["expt"]
+    assert told["score"] == pytest.approx(first["metrics"]["test"]["expt"]["rmse"]["value"])
+    assert found["rows"] == first["metrics"]["n"]["test"]
+    names = [one["name"] for one in told["losses"]]
+    assert found["blocks"] == (len(features) == 2)
+    assert sorted(names) == sorted(features) if found["blocks"] else len(names) > 5
+    assert told["losses"][0]["loss"] > 3 * told["losses"][0]["std"]
+    page = stored(resources, first["model_id"], "report.html").decode()
+    assert "so it was measured when the model was trained" in page
+    assert names[0] in page.partition('id="importance"')[2]
+
+
+def test_a_linear_model_has_standardized_coefficients(resources, dataset_id):
+    """Those of the estimator itself, fitted to columns of mean 0 and standard deviation 1."""
+    made = train(
+        resources,
+        dataset_id,
+        SilentContext(project_id=PROJECT),
+        features=({"name": "physchem"},),
+        algorithm={"name": "ridge", "params": {"alpha": 2.0}},
+    ).result
+    facts = orjson.loads(stored(resources, made["model_id"], "manifest.json"))["facts"]
+    bundle = ModelBundle.load(resources.storage, f"models/{made['model_id']}/manifest.json")
+    table = pq.read_table(
+        resources.storage.local_path(f"models/{made['model_id']}/predictions.parquet")
+    )
+    learned = table.filter(pc.equal(table["part"], "out_of_fold")).to_pydict()
+    X = featurize_smiles(bundle.features.feature_set, learned["smiles"], None).matrix.astype(float)
+    kept = X.std(axis=0) > 0
+    X = (X[:, kept] - X[:, kept].mean(axis=0)) / X[:, kept].std(axis=0)
+    expected = dict(
+        zip(
+            np.array(bundle.features.columns)[kept],
+            Ridge(alpha=2.0).fit(X, learned["expt"]).coef_,
+            strict=True,
+        )
+    )
+    found = dict(facts["coefficients"]["expt"])
+    assert found == pytest.approx({name: expected[name] for name in found}, rel=0.02, abs=2e-3)
+    assert len(found) == min(20, kept.sum())
+    assert "importance" not in made["metrics"]
+    assert min(found.values()) < 0 < max(found.values())
 
 
 @pytest.fixture

@@ -151,8 +151,12 @@ def test_files_and_json_say_the_same(esol):
         target, domain = items[row]["targets"][ESOL_TARGET], items[row]["domain"]
         assert columns[f"{ESOL_TARGET}_confidence"][row] == target["confidence"]
         assert columns["in_domain"][row] == domain["inside"]
-        assert columns["similarity"][row] == domain["similarity"]
-        assert columns["nearest"][row] == domain["nearest"][0]["smiles"]
+        assert columns["outside_by"][row] == (", ".join(domain["outside_by"]) or None)
+        for ending, near in zip(("", "_2", "_3"), domain["nearest"], strict=True):
+            assert columns[f"similarity{ending}"][row] == near["similarity"]
+            assert columns[f"nearest{ending}"][row] == near["smiles"]
+            assert columns[f"{ESOL_TARGET}_nearest{ending}"][row] == near["measured"][ESOL_TARGET]
+    assert columns["nearest_3"][1] is columns[f"{ESOL_TARGET}_nearest"][1] is None
 
 
 def test_a_stored_model_says_what_it_said_before(esol, resources):

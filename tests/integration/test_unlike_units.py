@@ -125,8 +125,9 @@ def trained(resources, dataset_id, **options):
 def test_a_training_has_a_mean_error_only_where_the_units_are_one(resources):
     unlike = {"a": "kJ/mol", "b": "K"}
     found = trained(resources, two_targets(resources, 1.0, units=unlike))
-    assert found["mean"]["rmse"] == found["mean"]["mse"] == {"value": None}
-    assert found["baseline_mean"]["mae"] == {"value": None}
+    nothing = {"value": None, "ci_low": None, "ci_high": None}
+    assert found["mean"]["rmse"] == found["mean"]["mse"] == nothing
+    assert found["baseline_mean"]["mae"] == nothing
     r2 = [found["test"][target]["r2"]["value"] for target in "ab"]
     assert found["mean"]["r2"]["value"] == pytest.approx(np.mean(r2))
     same = trained(resources, two_targets(resources, 1.0, units={"a": "K", "b": "K"}))

@@ -19,14 +19,26 @@ def main_metric(task: str) -> str:
 
 
 def metric_rows(model: Mapping[str, Any], limit: int = 20) -> list[tuple[str, str, str, str]]:
-    """(target, metric, test with its interval, baseline) of the first `limit` targets."""
+    """(target, metric, test with its interval, baseline) of the first `limit` targets, and of
+    several their mean where there is one.
+    """
     metrics = model.get("metrics") or {}
     test, baseline = metrics.get("test") or {}, metrics.get("baseline") or {}
     names = sorted({name for found in test.values() for name in found})
-    return [
+    rows = [
         (target, name, figure(found.get(name)), figure(baseline.get(target, {}).get(name)))
         for target, found in list(test.items())[:limit]
         for name in names
+    ]
+    return rows + _mean_rows(metrics, len(test))
+
+
+def _mean_rows(metrics: Mapping[str, Any], targets: int) -> list[tuple[str, str, str, str]]:
+    mean, baseline = metrics.get("mean") or {}, metrics.get("baseline_mean") or {}
+    return [
+        (f"mean of {targets}", name, figure(found), figure(baseline.get(name)))
+        for name, found in sorted(mean.items())
+        if targets > 1 and found.get("value") is not None
     ]
 
 

@@ -19,6 +19,20 @@ def evaluation(**more):
     }
 
 
+def test_of_several_targets_the_mean_stands_below_with_its_interval(capsys):
+    one = {"rmse": {"value": 0.5, "ci_low": None, "ci_high": None}}
+    mean = {
+        "rmse": {"value": 0.6, "ci_low": 0.55, "ci_high": 0.65},
+        "mse": {"value": None, "ci_low": None, "ci_high": None},
+    }
+    found = evaluation(mean=mean, baseline_mean={"rmse": {"value": 2.0}})
+    show_evaluation(found | {"metrics": {"y": one, "z": one}})
+    line = next(text for text in capsys.readouterr().out.splitlines() if "mean of 2" in text)
+    assert line.split() == ["mean", "of", "2", "rmse", "0.600", "[0.550,", "0.650]", "2.000"]
+    show_evaluation(found)
+    assert "mean of" not in capsys.readouterr().out
+
+
 def test_the_ceiling_stands_below_the_metrics(capsys):
     best = {"rmse": {"value": 0.31, "ci_low": 0.3, "ci_high": 0.33}}
     show_evaluation(evaluation(noise_ceiling={"y": {"ceiling": best, "note": None}}))

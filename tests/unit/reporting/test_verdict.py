@@ -66,6 +66,21 @@ def test_a_mean_is_worth_nothing_where_no_target_is():
     assert judge_all(none).grade == "none"
 
 
+@pytest.mark.parametrize(("low", "grade"), [(0.45, "none"), (0.52, "strong")])
+def test_a_mean_whose_interval_reaches_the_baseline_is_worth_nothing(low, grade):
+    model = class_model("a", "b")
+    mean = {"roc_auc": {"value": 0.84, "ci_low": low, "ci_high": 0.9}}
+    told = StoredModel(
+        manifest=model.manifest,
+        metrics=dict(model.metrics) | {"mean": mean},
+        predictions=model.predictions,
+    )
+    assert judge_all(told).grade == grade
+    said = f"0.840 [{low:.3f}, 0.900]"
+    assert f"mean AUROC over 2 targets is {said}" in headline(told)
+    assert said in render_page(told).partition('class="mean"')[2].partition("</tr>")[0]
+
+
 def of_two(errors, baselines, units):
     """A model of logS and Tm with these RMSE, and the means that an earlier release has stored."""
     targets = ("logS", "Tm")

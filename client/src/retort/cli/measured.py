@@ -18,7 +18,8 @@ def show_evaluation(found: Mapping[str, Any]) -> None:
     )
     for reason, number in rows["reasons"].items():
         show.say(f"  {number:6} x {reason}")
-    metrics = {"test": found["metrics"], "baseline": found["baseline"]}
+    means = {name: found.get(name) for name in ("mean", "baseline_mean")}
+    metrics = {"test": found["metrics"], "baseline": found["baseline"], **means}
     columns = ("target", "metric", "value [95 %]", "baseline")
     show.table("", columns, figures.metric_rows({"metrics": metrics}, _TARGETS))
     for target, told in list((found.get("noise_ceiling") or {}).items())[:_TARGETS]:
