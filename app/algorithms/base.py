@@ -1,9 +1,10 @@
 """The contract of an algorithm: a feature matrix and targets in, a fitted model out."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, Self, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -57,6 +58,28 @@ class Predictions:
     #: (n, t) float64 spread of the ensemble, in the target's unit (of classes: of the probability
     #: of the class that is told); None where there is none
     std: NDArray[np.float64] | None = None
+
+    def taken(self, rows: NDArray[np.int64]) -> Self:
+        """Those of some rows, in that order."""
+        return type(self)(
+            values=self.values[rows],
+            probabilities=self.probabilities and [each[rows] for each in self.probabilities],
+            std=None if self.std is None else self.std[rows],
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Predictions]") -> Self:
+        """One after the other; `parts` are of one model, and there is at least one."""
+        probabilities = None
+        if parts[0].probabilities is not None:
+            each = [part.probabilities or [] for part in parts]
+            probabilities = [np.concatenate(target) for target in zip(*each, strict=True)]
+        stds = [part.std for part in parts if part.std is not None]
+        return cls(
+            values=np.concatenate([part.values for part in parts]),
+            probabilities=probabilities,
+            std=np.concatenate(stds) if stds else None,
+        )
 
 
 class Checkpoints(Protocol):

@@ -234,16 +234,7 @@ def _predict(
         context.raise_if_cancelled()
         context.progress(start, len(rows), unit="row", stage="predict")
         parts.append(bundle.predict_matrix(X[rows[start : start + _STEP]]))
-    probabilities = None
-    if parts[0].probabilities is not None:
-        each = [part.probabilities or [] for part in parts]
-        probabilities = [np.concatenate(target) for target in zip(*each, strict=True)]
-    stds = [part.std for part in parts if part.std is not None]
-    return Predictions(
-        values=np.concatenate([part.values for part in parts]),
-        probabilities=probabilities,
-        std=np.concatenate(stds) if stds else None,
-    )
+    return Predictions.joined(parts)
 
 
 def _figures(

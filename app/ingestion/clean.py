@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from app.core.work import ChunkResult, WorkContext
 from app.datasets.fingerprints import hash_texts
+from app.datasets.row_groups import RowGroups
 from app.ingestion.merging import Replicates
 from app.ingestion.staging import HEAVY_ATOMS, SCAFFOLD
 from app.storage import Storage
@@ -72,11 +73,12 @@ def write_clean(
     with (
         storage.writer(key) as stream,
         pq.ParquetWriter(stream, schema, compression="zstd") as writer,
+        RowGroups(writer, _GROUP_ROWS) as groups,
     ):
         written = 0
-        for group in _row_groups(_merged(storage, replicates, results, shapes, context)):
-            writer.write_table(group)
-            written += len(group)
+        for table in _merged(storage, replicates, results, shapes, context):
+            groups.add(table)
+            written += len(table)
     return written, shapes
 
 
@@ -102,22 +104,6 @@ def _schema(replicates: Replicates, part: pa.Table) -> Any:
 
 def _without_shapes(table: pa.Table) -> pa.Table:
     return table.drop_columns([n for n in (SCAFFOLD, HEAVY_ATOMS) if n in table.column_names])
-
-
-def _row_groups(tables: Iterator[pa.Table]) -> Iterator[pa.Table]:
-    """The same rows, 5000 at a time."""
-    waiting: list[pa.Table] = []
-    rows = 0
-    for table in tables:
-        waiting.append(table)
-        rows += len(table)
-        while rows >= _GROUP_ROWS:
-            together = pa.concat_tables(waiting)
-            yield together.slice(0, _GROUP_ROWS)
-            waiting = [together.slice(_GROUP_ROWS)]
-            rows -= _GROUP_ROWS
-    if rows:
-        yield pa.concat_tables(waiting)
 
 
 def staged_scaffolds(storage: Storage, results: Sequence[ChunkResult]) -> Iterator[list[str]]:

@@ -28,6 +28,7 @@ from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
 from app.features.fingerprints import fingerprints_beside
 from app.features.fitted import FittedFeatures
 from app.featurizers.base import Cells, featurizers
+from app.models.blocks import in_blocks
 from app.storage import Storage, keys
 from app.uncertainty.assessor import Assessment, Assessor
 
@@ -232,8 +233,13 @@ class ModelBundle:
         structures: Sequence[Any],
         cache: MoleculeCache | None = None,
         beside: Sequence[Row] | None = None,
+        first_row: int | None = None,
     ) -> BundlePredictions:
-        """As `predict`, for `Standardized` structures, or the reason (str) why there is none."""
+        """As `predict`, for `Standardized` structures, or the reason (str) why there is none.
+
+        `first_row`: where the first input stands in its file, counted from 0. Then what is said of
+        an input is the same to the last bit whatever others are given with it (`in_blocks`).
+        """
         given = [{}] * len(structures) if beside is None else beside
         reasons: list[str | None] = [
             next((why for why in pair if isinstance(why, str)), None)
@@ -262,6 +268,7 @@ class ModelBundle:
             bits,
             [good[place] for place in kept],
             given,
+            first_row,
             canonical=[None if isinstance(s, str) else s.smiles for s in structures],
             reasons=reasons,
         )
@@ -273,23 +280,27 @@ class ModelBundle:
         reasons: list[str | None],
         molecular: NDArray[Any],
         bits: NDArray[np.uint8],
+        first_row: int | None = None,
     ) -> BundlePredictions:
         """Molecules that are standardized and featurized already, by a model that needs nothing
-        beside them. `molecular` (m, width) and `bits` (m, 2048) are of those without a reason.
+        beside them. `molecular` (m, width) and `bits` (m, 2048) are of those without a reason;
+        `first_row` as in `predict_standardized`.
         """
         rows = [row for row, reason in enumerate(reasons) if reason is None]
         nothing: list[Row] = [{}] * len(reasons)
-        return self._predicted(molecular, bits, rows, nothing, canonical=canonical, reasons=reasons)
+        return self._predicted(
+            molecular, bits, rows, nothing, first_row, canonical=canonical, reasons=reasons
+        )
 
-    def predict_rows(self, rows: Sequence[Row]) -> BundlePredictions:
+    def predict_rows(self, rows: Sequence[Row], first_row: int | None = None) -> BundlePredictions:
         """Rows of a table: values by the names of `manifest.columns`, or the reason (str) why a row
-        cannot be read.
+        cannot be read; `first_row` as in `predict_standardized`.
         """
         reasons: list[str | None] = [row if isinstance(row, str) else None for row in rows]
         good = [number for number, row in enumerate(rows) if not isinstance(row, str)]
         molecular = np.empty((len(good), 0), dtype=np.float32)
         return self._predicted(
-            molecular, None, good, rows, canonical=[None] * len(rows), reasons=reasons
+            molecular, None, good, rows, first_row, canonical=[None] * len(rows), reasons=reasons
         )
 
     def _predicted(
@@ -298,6 +309,7 @@ class ModelBundle:
         bits: NDArray[np.uint8] | None,
         rows: Sequence[int],
         given: Sequence[Row],
+        first_row: int | None,
         **told: Any,
     ) -> BundlePredictions:
         """`molecular`: features of the molecules of `rows`, `bits` their fingerprints; `given`: of
@@ -308,14 +320,24 @@ class ModelBundle:
         for row, found in zip(rows, self.features.notes(cells, len(rows)), strict=True):
             notes[row] = found
         X = self.features.matrix(molecular, cells)
-        predictions = self.predict_matrix(X)
+        keys = X if bits is None else bits
+        at = np.asarray(rows, dtype=np.int64)
+        predictions, assessment = (
+            self._asked(X, keys)
+            if first_row is None
+            else in_blocks(self._asked, X, keys, first_row + at)
+        )
         return BundlePredictions(
-            rows=np.asarray(rows, dtype=np.int64),
+            rows=at,
             predictions=predictions,
-            assessment=self.assess(X, X if bits is None else bits, predictions),
+            assessment=assessment,
             notes=notes,
             **told,
         )
+
+    def _asked(self, X: NDArray[Any], keys: NDArray[Any]) -> tuple[Predictions, Assessment | None]:
+        predictions = self.predict_matrix(X)
+        return predictions, self.assess(X, keys, predictions)
 
     def _cells(self, rows: Sequence[Any]) -> Cells:
         """Of the manifest's columns. Raises InvalidInput when a row lacks one (F-08)."""
@@ -339,18 +361,14 @@ class ModelBundle:
         return self.assessor.assess(X, keys, predictions)
 
     def predict_matrix(self, X: NDArray[Any]) -> Predictions:
-        """(n, width) features in, calibrated probabilities out; an empty batch is answered without
-        asking the estimator.
+        """(n, width) features in, calibrated probabilities out; no rows have the same parts as many
+        (a spread, probabilities), though no estimator can be asked about them.
         """
-        if len(X):
-            found = self.fitted.predict(X)
-            return found if self.assessor is None else self.assessor.calibrated(found)
-        task = self.manifest.learning_task
-        shape = (0, len(task.targets))
-        if not task.is_classification:
-            return Predictions(values=np.empty(shape))
-        empty = [np.empty((0, len(classes))) for classes in task.classes]
-        return Predictions(values=np.empty(shape), probabilities=empty)
+        if not len(X):
+            one = np.zeros((1, X.shape[1]), dtype=X.dtype)
+            return self.predict_matrix(one).taken(np.empty(0, dtype=np.int64))
+        found = self.fitted.predict(X)
+        return found if self.assessor is None else self.assessor.calibrated(found)
 
 
 def libraries() -> dict[str, str]:

@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from app.core.csv_cells import safe_cell
 from app.core.hashing import sha256_of_stream
 from app.core.work import WorkContext
+from app.datasets.row_groups import RowGroups
 from app.db.files import FileRow
 from app.prediction.csv_text import csv_header, csv_rows
 from app.prediction.results import as_stored
@@ -63,9 +64,9 @@ class Artifacts:
 
     def __enter__(self) -> Self:
         parquet = self._binary("predictions.parquet")
-        self._parquet = self._stack.enter_context(
-            pq.ParquetWriter(parquet, self._schema, compression="zstd")
-        )
+        writer = pq.ParquetWriter(parquet, self._schema, compression="zstd")
+        self._stack.enter_context(writer)
+        self._parquet = self._stack.enter_context(RowGroups(writer, _ROW_GROUP))
         if "predictions.csv" in self._names:
             self._csv = self._binary("predictions.csv")
             self._csv.write(csv_header(self._schema.names))
@@ -92,7 +93,7 @@ class Artifacts:
         if not np.array_equal(numbers, np.arange(self.rows + 1, self.rows + 1 + len(numbers))):
             raise RuntimeError(f"rows are not in order after row {self.rows}")
         self.rows += len(numbers)
-        self._parquet.write_table(table, row_group_size=_ROW_GROUP)
+        self._parquet.add(table)
         if self._csv is not None:
             for text in csv_rows(table):
                 self._csv.write(text)

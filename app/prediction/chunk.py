@@ -14,6 +14,7 @@ from app.core.work import ChunkSpec, WorkContext
 from app.datasets.columns import STRUCTURE
 from app.datasets.parts import Layout, read_part, structure_of
 from app.features.matrix import molecule_cache
+from app.models.blocks import BLOCK_ROWS, steps
 from app.models.bundle import ModelBundle
 from app.prediction.featurized import Featurized, packed, unpacked
 from app.prediction.inputs import predict_part
@@ -23,9 +24,9 @@ from app.resources import Resources
 from app.storage import Storage, keys
 
 #: molecules per step: bounds memory, and how late a cancel is noticed
-_STEP = 500
+_STEP = 2 * BLOCK_ROWS
 #: of rows whose features are at hand: about 30 MB of 2,048 numbers
-_FEATURIZED_STEP = 4_000
+_FEATURIZED_STEP = 16 * BLOCK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +53,10 @@ def answered(
     cache = molecule_cache(resources)
     rows = read_part(resources.storage, chunk)
     with_blocks = layout.structure == STRUCTURE
-    for start in range(0, len(rows), _STEP):
+    first = rows[0]["__row__"] - 1 if rows else 0
+    for step in steps(first, len(rows), _STEP):
         context.raise_if_cancelled()
-        batch = rows[start : start + _STEP]
+        batch = rows[step]
         given = given_columns(batch, layout)
         if keeper is None:
             found = predict_part(bundle, layout, batch, cache)

@@ -18,8 +18,10 @@ _PART = 2
 _MOST_CHUNKS = 160
 
 
-def chunk_sizes(rows: int, seconds_per_row: float, workers: int) -> list[int]:
-    """Rows of each chunk, in order; at most _MOST_CHUNKS + 1 of them, together `rows`."""
+def chunk_sizes(rows: int, seconds_per_row: float, workers: int, unit: int = 1) -> list[int]:
+    """Rows of each chunk, in order; at most _MOST_CHUNKS + 1 of them, together `rows`. All but the
+    last are multiples of `unit`, for which a chunk may take longer, by so many rows at most.
+    """
     cost, workers = max(seconds_per_row, 1e-7), max(workers, 1)
     total = rows * cost
     least = min(SHORTEST, max(_WORTH, total / (_EACH * workers)))
@@ -29,7 +31,7 @@ def chunk_sizes(rows: int, seconds_per_row: float, workers: int) -> list[int]:
     while left:
         share = left * cost / (_PART * workers)
         seconds = max(least, min(LONGEST, share))
-        size = min(left, max(1, math.ceil(seconds / cost)))
+        size = min(left, unit * max(1, math.ceil(seconds / cost / unit)))
         sizes.append(size)
         left -= size
     return sizes

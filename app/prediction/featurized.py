@@ -66,8 +66,14 @@ class Featurized:
         return cls(given=given, canonical=canonical, reasons=reasons, matrix=matrix, bits=bits)
 
     def predicted(self, bundle: ModelBundle) -> BundlePredictions:
+        """The same to the last bit whatever other rows of the file are among these."""
+        numbers = self.given["row"]
         return bundle.predict_featurized(
-            canonical=self.canonical, reasons=self.reasons, molecular=self.matrix, bits=self.bits
+            canonical=self.canonical,
+            reasons=self.reasons,
+            molecular=self.matrix,
+            bits=self.bits,
+            first_row=numbers[0].as_py() - 1 if len(numbers) else 0,
         )
 
 

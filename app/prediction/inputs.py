@@ -37,16 +37,19 @@ def predict_part(
     batch: Sequence[dict[str, Any]],
     cache: MoleculeCache | None,
 ) -> BundlePredictions:
-    """Rows of a part (app/datasets/parts.py)."""
-    columns = _columns(bundle)
+    """Rows of a part (app/datasets/parts.py), at least one: the same to the last bit whatever other
+    rows of the file are among them.
+    """
+    columns, first_row = _columns(bundle), batch[0]["__row__"] - 1
     rows = [
         row["__reason__"]
         or _read({c["name"]: read_cell(c, row[c["name"]], layout.decimal) for c in columns})
         for row in batch
     ]
     if not bundle.needs_structures:
-        return bundle.predict_rows(rows)
-    return bundle.predict_standardized([structure_of(row, layout) for row in batch], cache, rows)
+        return bundle.predict_rows(rows, first_row)
+    structures = [structure_of(row, layout) for row in batch]
+    return bundle.predict_standardized(structures, cache, rows, first_row)
 
 
 def predict_given(

@@ -13,6 +13,7 @@ from app.core.errors import FieldError, InvalidInput
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.datasets.columns import STRUCTURE
 from app.datasets.parts import MAX_CHUNKS, Layout, write_parts
+from app.models.blocks import BLOCK_ROWS
 from app.models.bundle import ModelBundle
 from app.prediction.artifacts import Artifacts
 from app.prediction.chunk import Keeper, answered
@@ -34,6 +35,8 @@ from app.prediction.source import source_of
 from app.resources import Resources
 
 _QUEUE = "predict"
+#: of what a row costs; from there on a block that is cut costs more than a chunk that is uneven
+_SHARE = 0.1
 #: rows that a reader of a range holds at once
 _ROW_GROUP = 10_000
 
@@ -115,15 +118,15 @@ def _sizes(
     *,
     featurized: bool,
 ) -> list[int]:
-    cost = cost_of(
-        resources.database,
-        context.project_id,
-        _model_id(params),
-        bundle,
-        featurized=featurized,
-    )
+    of = resources.database, context.project_id, _model_id(params), bundle
+    cost = cost_of(*of, featurized=featurized)
     workers = processes_of(resources, _QUEUE)
-    sizes = chunk_sizes(rows, cost.seconds_per_row, workers)
+    unit = BLOCK_ROWS
+    if bundle.needs_structures and not featurized:
+        # what is dear to featurize is spread over all workers, though blocks are computed twice
+        predicting = cost_of(*of, featurized=True)
+        unit = unit if predicting.seconds_per_row > _SHARE * cost.seconds_per_row else 1
+    sizes = chunk_sizes(rows, cost.seconds_per_row, workers, unit)
     context.event(
         "division",
         {

@@ -67,6 +67,35 @@ class Assessment:
     #: places are those of `Assessor.references`
     nearest: Nearest
 
+    def taken(self, rows: NDArray[np.int64]) -> Self:
+        """What is said of some of them, in that order."""
+        return type(self)(
+            lower=None if self.lower is None else self.lower[rows],
+            upper=None if self.upper is None else self.upper[rows],
+            confidence=self.confidence[rows],
+            leverage=self.leverage[rows],
+            kept={rule: kept[rows] for rule, kept in self.kept.items()},
+            inside=self.inside[rows],
+            nearest=self.nearest.taken(rows),
+        )
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Assessment]") -> Self:
+        """One after the other; `parts` are of one assessor, and there is at least one."""
+        lower = [part.lower for part in parts if part.lower is not None]
+        upper = [part.upper for part in parts if part.upper is not None]
+        return cls(
+            lower=np.concatenate(lower) if lower else None,
+            upper=np.concatenate(upper) if upper else None,
+            confidence=np.concatenate([part.confidence for part in parts]),
+            leverage=np.concatenate([part.leverage for part in parts]),
+            kept={
+                rule: np.concatenate([part.kept[rule] for part in parts]) for rule in parts[0].kept
+            },
+            inside=np.concatenate([part.inside for part in parts]),
+            nearest=Nearest.joined([part.nearest for part in parts]),
+        )
+
     def outside_by(self, at: int) -> list[str]:
         """The rules that the prediction at `at` does not keep."""
         return [rule for rule, kept in self.kept.items() if not kept[at]]

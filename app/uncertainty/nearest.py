@@ -27,6 +27,18 @@ class Nearest:
             places[query], similarity[query] = rows, values
         return cls(places=places, similarity=similarity)
 
+    def taken(self, rows: NDArray[np.int64]) -> Self:
+        """Those of some queries, in that order."""
+        return type(self)(places=self.places[rows], similarity=self.similarity[rows])
+
+    @classmethod
+    def joined(cls, parts: "Sequence[Nearest]") -> Self:
+        """One after the other; at least one."""
+        return cls(
+            places=np.concatenate([part.places for part in parts]),
+            similarity=np.concatenate([part.similarity for part in parts]),
+        )
+
     @property
     def closest(self) -> NDArray[np.float64]:
         """(q,) similarity of the very nearest."""

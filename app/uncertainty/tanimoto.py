@@ -45,10 +45,8 @@ class TanimotoIndex:
         if len(bits) < _MANY or not self._has_table:
             return Nearest.stacked([best(self.similarity(row), k) for row in bits], k)
         step = max(1, _BLOCK // len(self._counts))
-        blocks = [self._nearest(bits[n : n + step], k) for n in range(0, len(bits), step)]
-        return Nearest(
-            places=np.concatenate([block.places for block in blocks]),
-            similarity=np.concatenate([block.similarity for block in blocks]),
+        return Nearest.joined(
+            [self._nearest(bits[n : n + step], k) for n in range(0, len(bits), step)]
         )
 
     def similarity(self, bits: NDArray[Any]) -> NDArray[np.float64]:

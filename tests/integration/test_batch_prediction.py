@@ -185,22 +185,31 @@ def test_sdf_keeps_the_coordinates_that_it_was_given(resources, train):
         assert found.GetConformer().GetPositions()[:, 0] == pytest.approx([0.25, 1.25, 2.25])
 
 
-def test_chunks_are_sized_by_what_earlier_ones_took(resources, train, file_id):
+@pytest.fixture
+def measured(resources):
+    """Says that the latest chunk of a model took so many seconds a row."""
     from psycopg.types.json import Jsonb
 
+    def tell(model, seconds, *, featurized):
+        with resources.database.cursor() as cursor:
+            job = job_context(resources, "predict").job_id
+            cursor.execute(
+                "UPDATE jobs SET params = %s, project_id = %s WHERE id = %s",
+                (Jsonb({"model_id": str(model)}), PROJECT, job),
+            )
+            cursor.execute(
+                "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, state,"
+                " planned_in, result, finished_at) VALUES (%s, 0, 0, '{}', 0, 10, 'succeeded', 1,"
+                " %s, now())",
+                (job, Jsonb({"rows": 10, "seconds": 10 * seconds, "featurized": featurized})),
+            )
+
+    return tell
+
+
+def test_chunks_are_sized_by_what_earlier_ones_took(resources, train, file_id, measured):
     model = train("first")
-    with resources.database.cursor() as cursor:
-        job = job_context(resources, "predict").job_id
-        cursor.execute(
-            "UPDATE jobs SET params = %s, project_id = %s WHERE id = %s",
-            (Jsonb({"model_id": str(model)}), PROJECT, job),
-        )
-        cursor.execute(
-            "INSERT INTO job_chunks (job_id, chunk, root, source, start_row, stop_row, state,"
-            " planned_in, result, finished_at) VALUES (%s, 0, 0, '{}', 0, 10, 'succeeded', 1, %s,"
-            " now())",
-            (job, Jsonb({"rows": 10, "seconds": 5.0, "featurized": False})),
-        )
+    measured(model, 0.5, featurized=False)
     params = PredictParams(model="esol", file_id=file_id, model_id=model)
     context = SilentContext(project_id=PROJECT)
     chunks = prediction.plan(resources, context, params).chunks
@@ -212,6 +221,16 @@ def test_chunks_are_sized_by_what_earlier_ones_took(resources, train, file_id):
     assert context.events[0][1]["measured_by"] == "chunks"
     by_hand = params.model_copy(update={"chunk_rows": 1000})
     assert len(prediction.plan(resources, SilentContext(project_id=PROJECT), by_hand).chunks) == 1
+
+
+def test_blocks_are_not_cut_where_predicting_is_what_costs(resources, train, measured):
+    model = train("first")
+    measured(model, 0.5, featurized=False)
+    measured(model, 0.1, featurized=True)
+    file_id = stored_file(resources, "smiles\n" + "CCO\n" * 600)
+    params = PredictParams(model="esol", file_id=file_id, model_id=model)
+    chunks = prediction.plan(resources, SilentContext(project_id=PROJECT), params).chunks
+    assert [chunk.stop_row - chunk.start_row for chunk in chunks] == [256, 256, 88]
 
 
 def test_a_table_has_no_sdf(resources):

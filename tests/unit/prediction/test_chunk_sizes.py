@@ -32,6 +32,19 @@ def test_at_most_200_chunks_hold_all_rows_and_no_worker_is_idle_long(rows, cost,
     assert idle <= max(2.0, total / 160, cost) + cost
 
 
+@pytest.mark.parametrize("rows", [1, 256, 10_000, 41_913, 1_000_000])
+@pytest.mark.parametrize("cost", [2e-5, 1e-3, 0.02])
+@pytest.mark.parametrize("workers", [1, 2, 16])
+def test_chunks_of_whole_blocks_are_as_few_and_last_a_block_longer_at_most(rows, cost, workers):
+    unit = 256
+    sizes = chunk_sizes(rows, cost, workers, unit)
+    assert sum(sizes) == rows
+    assert all(size % unit == 0 for size in sizes[:-1])
+    assert len(sizes) <= len(chunk_sizes(rows, cost, workers))
+    busy = ends(sizes, cost, workers)
+    assert max(busy) - min(busy) <= max(2.0, rows * cost / 160, cost) + unit * cost
+
+
 def test_a_cheap_file_of_10_000_rows_spreads_over_all_workers():
     for workers in (2, 4, 8):
         sizes = chunk_sizes(10_000, 1e-3, workers)

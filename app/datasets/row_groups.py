@@ -1,0 +1,48 @@
+"""Row groups of a Parquet file that do not tell how its rows came."""
+
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+
+class RowGroups:
+    """Writes tables as row groups of equal size, so that the same rows give the same bytes however
+    they are divided among the tables. A context manager inside the writer's; the last group is
+    written when the block ends well.
+    """
+
+    def __init__(self, writer: pq.ParquetWriter, size: int) -> None:
+        """`size`: rows of a group."""
+        self._writer = writer
+        self._size = size
+        self._waiting: list[pa.Table] = []
+        self._rows = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is None and self._rows:
+            self._write(pa.concat_tables(self._waiting))
+
+    def add(self, table: pa.Table) -> None:
+        self._waiting.append(table)
+        self._rows += len(table)
+        if self._rows < self._size:
+            return
+        together = pa.concat_tables(self._waiting)
+        whole = self._rows - self._rows % self._size
+        for start in range(0, whole, self._size):
+            self._write(together.slice(start, self._size))
+        self._waiting, self._rows = [together.slice(whole)], self._rows - whole
+
+    def _write(self, group: pa.Table) -> None:
+        # pages end where arrays do
+        self._writer.write_table(group.combine_chunks(), row_group_size=self._size)
