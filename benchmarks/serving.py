@@ -20,6 +20,7 @@ import orjson
 from benchmarks.cluster import TARGET, Cluster, embedded, hiv_smiles, manifest_key, train_esol
 from benchmarks.load import drive
 from benchmarks.peers.servers import PEERS, Server, bare_endpoints, peer, wait_until_it_answers
+from benchmarks.records import Result, finish
 from benchmarks.serving_table import Rounds, report
 
 CLIENTS = (1, 8, 32)
@@ -149,7 +150,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(arguments: Sequence[str] = ()) -> list[Result]:
     options = parse(arguments)
     found = {}
     with embedded() as cluster:
@@ -162,12 +163,12 @@ def main(arguments: Sequence[str] = ()) -> int:
             found["cached"] = measure_cached(cluster, ours, options)
         if options.only != "cached":
             found["uncached"] = measure_uncached(cluster, ours, model, options)
-    text, missed = report(found)
+    text, results = report(found)
     print(text)
     if options.write:
         options.write.write_text(text)
-    return int(missed)
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(finish(main(sys.argv[1:])))
