@@ -16,7 +16,7 @@ PAGE = ROOT / "docs" / "benchmarks.md"
 RECORDS = ROOT / "benchmarks" / "records" / "bench.jsonl"
 
 #: tables of the page with a column for each server: what their rows' names begin with
-APART = {"serving": "serving.uncached."}
+APART = {"serving": "serving.uncached.", "celery-batching": "celery_batching."}
 _HEAD = ("ratio", "limit", "what", "ours", "beside it", "taken")
 
 
@@ -88,7 +88,9 @@ def records_of(
         "processor": processor(),
         "load": round(load, 2),
     }
-    return [Record(**{**asdict(result), **about}) for result in results]
+    return [
+        Record(**{**asdict(result), "ratio": round(result.ratio, 4), **about}) for result in results
+    ]
 
 
 def merged(known: Sequence[Record], new: Sequence[Record]) -> list[Record]:

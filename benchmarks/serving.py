@@ -27,8 +27,8 @@ CLIENTS = (1, 8, 32)
 #: our fast one-row form may differ from the fitted model by so much, in the target's unit
 TOLERANCE = 1e-5
 _CACHED = "CC(=O)Oc1ccccc1C(=O)O"
-_COMPARED = 60
-_WARM = 64
+COMPARED = 60
+WARM = 64
 
 
 def retort(cluster: Cluster, model: str) -> Server:
@@ -103,12 +103,12 @@ def alternate(
 def uncached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
     """The same molecules for every server in the same round; a round ends with them, or in time."""
     distinct = list(dict.fromkeys(hiv_smiles(shuffled=True)))
-    rest = parts(distinct[_WARM + _COMPARED :], options.rounds * len(options.clients))
-    return alternate(servers, options, distinct[:_WARM], rest)
+    rest = parts(distinct[WARM + COMPARED :], options.rounds * len(options.clients))
+    return alternate(servers, options, distinct[:WARM], rest)
 
 
 def cached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
-    return alternate(servers, options, [_CACHED] * _WARM, repeat(repeat(_CACHED)))
+    return alternate(servers, options, [_CACHED] * WARM, repeat(repeat(_CACHED)))
 
 
 def measure_uncached(
@@ -124,9 +124,9 @@ def measure_uncached(
                 servers.append(running.enter_context(one))
                 if flavour == "bundle":
                     same.append(servers[-1])
-        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[_WARM : _WARM + _COMPARED]
+        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[WARM : WARM + COMPARED]
         worst = check_same(ours, same, compared)
-        print(f"{_COMPARED} molecules, {1 + len(same)} servers: largest difference {worst:.1e}\n")
+        print(f"{COMPARED} molecules, {1 + len(same)} servers: largest difference {worst:.1e}\n")
         return uncached(servers, options)
 
 

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.req("F-16")
 
 ENDPOINT = "endpoint:e"
 #: seconds that a cold model takes to load; nobody else may wait half as long for it
-LOADING = 4.0
+LOADING = 6.0
 
 
 @pytest.fixture(autouse=True)
