@@ -2,12 +2,14 @@
 interpreter: `-m benchmarks.peers.serve_celery`.
 
 celery-batches as its documentation recommends: `flush_every` below what is prefetched; the
-`flush_interval` is the best for it of 1, 5 and 20 ms. Results go through Celery's Redis backend. What a user
-would have to find out is done for it: the route is a coroutine, one pattern subscription brings all
-results (a `result.get()` blocks a thread for each caller), and the client subscribes to none itself
-(`ignore_result`). No events, no gossip, no mingle, no heartbeat. `PEER_POOL`: the worker's
-pool, `prefork` (a child for each core behind the process that collects) or `solo` (one process
-that collects and predicts).
+`flush_interval` is the best for it of 1, 5 and 20 ms. Results go through Celery's Redis backend.
+
+What a user would have to find out is done for it: the route is a coroutine, one pattern
+subscription brings all results (a `result.get()` blocks a thread for each caller), and the client
+subscribes to none itself (`ignore_result`). No events, no gossip, no mingle, no heartbeat.
+
+`PEER_POOL`: the worker's pool, `prefork` (a child for each core behind the process that collects)
+or `solo` (one process that collects and predicts).
 """
 
 import asyncio
