@@ -127,8 +127,8 @@ docs: install ## the guides as a site in build/docs; warnings and broken links a
 		docs build/docs
 	@echo "The site: build/docs/index.html"
 
-bench: install ## peers and limits, side by side
-	$(PY) -m benchmarks
+bench: install ## peers and limits, side by side, onto docs/benchmarks.md: make bench [NAMES="submit poll"]
+	$(PY) -m benchmarks $(NAMES)
 
 benchmark-science: install ## defaults against published scores: make benchmark-science [DATA="esol freesolv"] [SEEDS="0 1"]
 	OMP_NUM_THREADS=1 $(PY) -m benchmarks.science --write $(if $(DATA),--data $(DATA)) $(if $(SEEDS),--seeds $(SEEDS))

@@ -33,6 +33,7 @@ from app.featurization.parts import computed
 from app.featurizers.base import Featurizer
 from app.prediction.featurized import Featurized, packed, unpacked
 from benchmarks.cluster import hiv_smiles
+from benchmarks.records import Result, finish
 
 ROWS, ROUNDS, PROCESSES = 20_000, 3, 2
 _CHUNK = 500
@@ -208,16 +209,13 @@ def _read_cached(path: str) -> int:
     return len(unpacked(table, FeatureSet([_SPEC])).matrix)
 
 
-def main(rows: int, rounds: int, *, peers: bool) -> int:
+def main(rows: int, rounds: int, *, peers: bool) -> list[Result]:
     smiles = _standardized(rows)
     found = rates(smiles, rounds, peers=peers)
     print(f"featurize: {len(smiles):,} molecules, Morgan counts, {PROCESSES} processes each")
-    failed = False
-    for name, limit in LIMITS.items():
-        if name in found:
-            ratio = found["ours"] / found[name]
-            failed |= ratio < limit
-            print(f"  {ratio:.2f} times {name} (limit {limit})")
+    results = [_beside(name, found, len(smiles)) for name in LIMITS if name in found]
+    for one in results:
+        print(f"  {one.ratio:.2f} times {one.beside} (limit {one.limit})")
     for name, rate in found.items():
         print(f"  {name:8} {rate:8,.0f} molecules/s")
     ratio = descriptors(smiles[:_DESCRIPTOR_ROWS])
@@ -225,7 +223,40 @@ def main(rows: int, rounds: int, *, peers: bool) -> int:
     with tempfile.TemporaryDirectory() as folder:
         rate = cached_rate(smiles[:_CACHED_ROWS], Path(folder))
     print(f"  from the cache: {rate:,.0f} molecules/s (limit {CACHED_PER_SECOND:,})")
-    return int(failed or ratio < DESCRIPTORS_LIMIT or rate < CACHED_PER_SECOND)
+    return [
+        *results,
+        Result(
+            name="featurize.descriptors",
+            what=f"RDKit descriptors of {_DESCRIPTOR_ROWS} molecules, equal to RDKit's (in turns)",
+            ours="",
+            beside="RDKit called directly",
+            ratio=ratio,
+            limit=DESCRIPTORS_LIMIT,
+            at_least=True,
+        ),
+        Result(
+            name="featurize.cached",
+            what="cached features, two processes",
+            ours=f"{rate:,.0f} molecules/s",
+            beside=f"the limit of {CACHED_PER_SECOND:,}/s",
+            ratio=rate / CACHED_PER_SECOND,
+            limit=1.0,
+            at_least=True,
+        ),
+    ]
+
+
+def _beside(name: str, rates: dict[str, float], molecules: int) -> Result:
+    peer = {"rdkit": "the bare RDKit loop", "skfp": "scikit-fingerprints"}.get(name, name)
+    return Result(
+        name=f"featurize.{name}",
+        what=f"featurize: {molecules:,} molecules, Morgan counts, two processes",
+        ours=f"{rates['ours']:,.0f}/s",
+        beside=f"{peer}: {rates[name]:,.0f}/s",
+        ratio=rates["ours"] / rates[name],
+        limit=LIMITS[name],
+        at_least=True,
+    )
 
 
 if __name__ == "__main__":
@@ -234,4 +265,4 @@ if __name__ == "__main__":
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--no-peers", action="store_true")
     asked = parser.parse_args()
-    sys.exit(main(asked.rows, asked.rounds, peers=not asked.no_peers))
+    sys.exit(finish(main(asked.rows, asked.rounds, peers=not asked.no_peers)))

@@ -8,6 +8,7 @@ import sys
 
 import orjson
 
+from benchmarks.records import Result, finish
 from benchmarks.side_by_side import answer, gateways, http_request, report
 
 LIMIT = 2.0
@@ -24,7 +25,7 @@ async def submitted(port: int, request: bytes) -> str:
     return job["id"]
 
 
-def main() -> int:
+def main() -> list[Result]:
     with gateways() as both:
         body = orjson.dumps({"kind": "train", "params": {"dataset": both.dataset}})
         request = http_request("POST", _PATHS["retort"], both.key, body)
@@ -32,8 +33,15 @@ def main() -> int:
         measured = both.compare(
             lambda name: http_request("GET", f"{_PATHS[name]}/{job}", both.key), status=200
         )
-    return report("poll", measured, limit=LIMIT, tail_limit_ms=TAIL_LIMIT_MS)
+    return report(
+        "poll",
+        "jobs polled: `GET /api/v1/jobs/{id}`",
+        "the plain ORM way",
+        measured,
+        limit=LIMIT,
+        tail_limit_ms=TAIL_LIMIT_MS,
+    )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(finish(main()))

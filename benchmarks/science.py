@@ -40,6 +40,7 @@ from app.training.held_out import CROSS, method_of
 from app.training.material import Material, prepare
 from app.training.params import SplitSpec, TrainParams
 from benchmarks.cluster import DATA, ROOT
+from benchmarks.records import PAGE, put_into_page
 from benchmarks.science_table import (
     DATA_SETS,
     DataSet,
@@ -52,9 +53,6 @@ from benchmarks.science_table import (
 from tests.support.datasets import PROJECT, ingested
 from tests.support.servers import migrate
 from workers.servers import PostgresServer, RedisServer
-
-PAGE = ROOT / "docs" / "benchmarks.md"
-BEGIN, END = "<!-- science: begin -->", "<!-- science: end -->"
 
 
 @contextmanager
@@ -230,15 +228,6 @@ def _run(options: argparse.Namespace, records: list[Record]) -> None:
             )
 
 
-def put_into_page(page: str, text: str) -> str:
-    """The page with what stands between the two marks replaced. Raises ValueError without them."""
-    before, found, rest = page.partition(BEGIN)
-    _, closed, after = rest.partition(END)
-    if not found or not closed:
-        raise ValueError(f"the page lacks {BEGIN} or {END}")
-    return f"{before}{BEGIN}\n{text.strip()}\n{END}{after}"
-
-
 def main() -> int:
     options = _options()
     records = _known(options.records)
@@ -247,7 +236,7 @@ def main() -> int:
     text = table(records)
     print(text)
     if options.write:
-        PAGE.write_text(put_into_page(PAGE.read_text(), text))
+        PAGE.write_text(put_into_page(PAGE.read_text(), "science", text))
     missed = missed_goals(records)
     for line in missed:
         print(f"missed: {line}")

@@ -20,14 +20,15 @@ import orjson
 from benchmarks.cluster import TARGET, Cluster, embedded, hiv_smiles, manifest_key, train_esol
 from benchmarks.load import drive
 from benchmarks.peers.servers import PEERS, Server, bare_endpoints, peer, wait_until_it_answers
+from benchmarks.records import Result, finish
 from benchmarks.serving_table import Rounds, report
 
 CLIENTS = (1, 8, 32)
 #: our fast one-row form may differ from the fitted model by so much, in the target's unit
 TOLERANCE = 1e-5
 _CACHED = "CC(=O)Oc1ccccc1C(=O)O"
-_COMPARED = 60
-_WARM = 64
+COMPARED = 60
+WARM = 64
 
 
 def retort(cluster: Cluster, model: str) -> Server:
@@ -102,12 +103,12 @@ def alternate(
 def uncached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
     """The same molecules for every server in the same round; a round ends with them, or in time."""
     distinct = list(dict.fromkeys(hiv_smiles(shuffled=True)))
-    rest = parts(distinct[_WARM + _COMPARED :], options.rounds * len(options.clients))
-    return alternate(servers, options, distinct[:_WARM], rest)
+    rest = parts(distinct[WARM + COMPARED :], options.rounds * len(options.clients))
+    return alternate(servers, options, distinct[:WARM], rest)
 
 
 def cached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
-    return alternate(servers, options, [_CACHED] * _WARM, repeat(repeat(_CACHED)))
+    return alternate(servers, options, [_CACHED] * WARM, repeat(repeat(_CACHED)))
 
 
 def measure_uncached(
@@ -123,9 +124,9 @@ def measure_uncached(
                 servers.append(running.enter_context(one))
                 if flavour == "bundle":
                     same.append(servers[-1])
-        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[_WARM : _WARM + _COMPARED]
+        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[WARM : WARM + COMPARED]
         worst = check_same(ours, same, compared)
-        print(f"{_COMPARED} molecules, {1 + len(same)} servers: largest difference {worst:.1e}\n")
+        print(f"{COMPARED} molecules, {1 + len(same)} servers: largest difference {worst:.1e}\n")
         return uncached(servers, options)
 
 
@@ -149,7 +150,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def main(arguments: Sequence[str] = ()) -> int:
+def main(arguments: Sequence[str] = ()) -> list[Result]:
     options = parse(arguments)
     found = {}
     with embedded() as cluster:
@@ -162,12 +163,12 @@ def main(arguments: Sequence[str] = ()) -> int:
             found["cached"] = measure_cached(cluster, ours, options)
         if options.only != "cached":
             found["uncached"] = measure_uncached(cluster, ours, model, options)
-    text, missed = report(found)
+    text, results = report(found)
     print(text)
     if options.write:
         options.write.write_text(text)
-    return int(missed)
+    return results
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(finish(main(sys.argv[1:])))

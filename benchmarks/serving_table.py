@@ -1,10 +1,10 @@
 """What the rounds of benchmarks/serving.py say: ratios and their limits first, then all figures."""
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from benchmarks.load import Load
+from benchmarks.records import Result, table
 
 #: cached p50 over the bare Redis endpoint's, one client
 CACHED_P50 = 1.6
@@ -58,93 +58,92 @@ class Rounds:
         return sum(len(load.latencies) for load in self._loads[server, clients])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Ratio:
-    what: str
-    ours: str
-    beside: str
-    ratio: float
-    #: at most, or at least; None: shown only
-    limit: float | None = None
-    at_least: bool = False
-
-    @property
-    def missed(self) -> bool:
-        if self.limit is None:
-            return False
-        return self.ratio < self.limit if self.at_least else self.ratio > self.limit
-
-    def row(self) -> str:
-        sign = "at least" if self.at_least else "at most"
-        limit = "shown only" if self.limit is None else f"{sign} {self.limit:g}"
-        verdict = " **missed**" if self.missed else ""
-        figures = f"{self.ours} | {self.beside} | **{self.ratio:.2f}**"
-        return f"| {self.what} | {figures} | {limit}{verdict} |"
-
-
-def report(found: Mapping[str, Rounds]) -> tuple[str, bool]:
-    """The Markdown, and whether a limit was missed or a request of ours refused."""
-    ratios: list[Ratio] = []
-    if "cached" in found:
-        ratios += _cached(found["cached"])
-    if "uncached" in found:
-        ratios += _uncached(found["uncached"])
-    lines = ["| what | ours | beside it | ratio | limit |", "|---|---|---|---|---|"]
-    lines += [ratio.row() for ratio in ratios]
+def report(found: Mapping[str, Rounds]) -> tuple[str, list[Result]]:
+    """The Markdown, and what of it is kept: all that is known already, and what has a limit."""
+    cached = list(_cached(found["cached"])) if "cached" in found else []
+    uncached = list(_uncached(found["uncached"])) if "uncached" in found else []
+    lines = [table([*cached, *uncached])]
     for kind, rounds in found.items():
-        lines += ["", *_figures(kind, rounds)]
-    refused = any(rounds.refusals("retort") for rounds in found.values())
-    return "\n".join(lines) + "\n", refused or any(ratio.missed for ratio in ratios)
+        lines += ["", *figures_of(kind, rounds)]
+    return "\n".join(lines) + "\n", [*cached, *(one for one in uncached if one.limit is not None)]
 
 
-def _cached(rounds: Rounds) -> Iterator[Ratio]:
+def _cached(rounds: Rounds) -> Iterator[Result]:
     for server in rounds.servers[1:]:
         for clients in rounds.clients:
-            ours, bare = rounds.ms("retort", clients, 0.5), rounds.ms(server, clients, 0.5)
-            limited = server == "bare Redis async" and clients == 1
-            yield Ratio(
-                what=f"cached, {_clients(clients)}: p50",
-                ours=f"{ours:.2f} ms",
-                beside=f"{server}: {bare:.2f} ms",
+            way = server.rpartition(" ")[2]
+            limited = way == "async" and clients == 1
+            ours, bare = (rounds.ms(name, clients, 0.5) for name in ("retort", server))
+            rates = [f"{rounds.rate(name, clients):,.0f}/s" for name in ("retort", server)]
+            yield Result(
+                name=f"serving.cached.{way}.{clients}",
+                what=f"a known prediction, {clients_word(clients)}, p50",
+                ours=f"{ours:.2f} ms, {rates[0]}",
+                beside=f"{_BARE.get(way, server)}: {bare:.2f} ms, {rates[1]}",
                 ratio=ours / bare,
                 limit=CACHED_P50 if limited else None,
+                fault=refused(rounds),
             )
 
 
-def _uncached(rounds: Rounds) -> Iterator[Ratio]:
+_BARE = {
+    "async": "a FastAPI route that reads one Redis key",
+    "threaded": "the same route through the threadpool",
+}
+
+
+def _uncached(rounds: Rounds) -> Iterator[Result]:
     for flavour in ("bundle", "plain"):
         peers = [name for name in rounds.servers if name.endswith(f" {flavour}")]
         if peers:
             for clients in rounds.clients:
-                yield from _against(rounds, peers, clients, limited=flavour == "bundle")
+                limits = _LIMITS["one" if clients == 1 else "more"] if flavour == "bundle" else {}
+                name = "serving.uncached" if flavour == "bundle" else "serving.plain"
+                yield from against(rounds, peers, clients, name=name, limits=limits)
 
 
-def _against(rounds: Rounds, peers: list[str], clients: int, *, limited: bool) -> Iterator[Ratio]:
+_LIMITS = {
+    "one": {"p50": UNCACHED_P50},
+    "more": {"requests/s": UNCACHED_RATE, "p99": UNCACHED_P99},
+}
+
+
+def against(
+    rounds: Rounds, peers: Sequence[str], clients: int, *, name: str, limits: Mapping[str, float]
+) -> Iterator[Result]:
     """Beside the better of `peers`, which may be one by its median and another by its tail."""
-    for share, most in ((0.5, UNCACHED_P50), (0.99, UNCACHED_P99)):
-        best = min(peers, key=lambda name: rounds.ms(name, clients, share))
-        ours, theirs = rounds.ms("retort", clients, share), rounds.ms(best, clients, share)
-        asked = limited and (clients == 1) == (share == 0.5)
-        yield Ratio(
-            what=f"uncached, {_clients(clients)}: p{100 * share:.0f}",
-            ours=f"{ours:.2f} ms",
-            beside=f"{best}: {theirs:.2f} ms",
-            ratio=ours / theirs,
-            limit=most if asked else None,
+    for figure, value, unit in (
+        ("p50", lambda server: rounds.ms(server, clients, 0.5), " ms"),
+        ("requests/s", lambda server: rounds.rate(server, clients), "/s"),
+        ("p99", lambda server: rounds.ms(server, clients, 0.99), " ms"),
+    ):
+        more_is_better = figure == "requests/s"
+        best = (max if more_is_better else min)(peers, key=value)
+        shown = {
+            server_word(server): f"{value(server):{',.0f' if more_is_better else '.1f'}}{unit}"
+            for server in rounds.servers
+        }
+        yield Result(
+            name=f"{name}.{clients}.{figure.partition('/')[0]}",
+            what=f"{clients_word(clients)}, {figure}",
+            ours=shown[server_word("retort")],
+            beside=f"{server_word(best)}: {shown[server_word(best)]}",
+            ratio=value("retort") / value(best),
+            limit=limits.get(figure),
+            at_least=more_is_better,
+            fault=refused(rounds),
+            figures=shown,
         )
-    fastest = max(peers, key=lambda name: rounds.rate(name, clients))
-    ours, theirs = rounds.rate("retort", clients), rounds.rate(fastest, clients)
-    yield Ratio(
-        what=f"uncached, {_clients(clients)}: requests/s",
-        ours=f"{ours:.0f}",
-        beside=f"{fastest}: {theirs:.0f}",
-        ratio=ours / theirs,
-        limit=UNCACHED_RATE if limited and clients > 1 else None,
-        at_least=True,
-    )
 
 
-def _figures(kind: str, rounds: Rounds) -> Iterator[str]:
+def refused(rounds: Rounds) -> str:
+    """Of ours; empty: none."""
+    number = rounds.refusals("retort")
+    return f"{number} refused" if number else ""
+
+
+def figures_of(kind: str, rounds: Rounds) -> Iterator[str]:
+    """All figures, as Markdown."""
     yield f"| {kind} | clients | requests/s | p50 | p95 | p99 | answers | refused |"
     yield "|---|---|---|---|---|---|---|---|"
     for clients in rounds.clients:
@@ -157,5 +156,12 @@ def _figures(kind: str, rounds: Rounds) -> Iterator[str]:
             yield f"| {server} | {clients} | {rate:.0f} | {shares} | {answers} | {refused} |"
 
 
-def _clients(number: int) -> str:
+def clients_word(number: int) -> str:
     return "one client" if number == 1 else f"{number} clients"
+
+
+def server_word(name: str) -> str:
+    """`litserve bundle` as its own people write it: LitServe, bundle."""
+    first, _, flavour = name.partition(" ")
+    known = {"retort": "Retort", "litserve": "LitServe", "bentoml": "BentoML", "celery": "Celery"}
+    return f"{known.get(first, first)}, {flavour}" if flavour else known.get(first, first)

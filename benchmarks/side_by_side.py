@@ -23,6 +23,7 @@ from app.core.ids import new_id
 from app.db.database import Database
 from app.db.datasets import DatasetRow
 from app.db.files import FileRow
+from benchmarks.records import Result
 from workers.servers import PostgresServer, RedisServer, free_port
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -82,8 +83,10 @@ def _cpu_seconds(pid: int) -> float:
     return float(times.user + times.system)
 
 
-def report(name: str, measured: Measured, *, limit: float, tail_limit_ms: float) -> int:
-    """Prints; 1 when a limit is missed."""
+def report(
+    name: str, what: str, plain: str, measured: Measured, *, limit: float, tail_limit_ms: float
+) -> list[Result]:
+    """Prints. `what` was asked for; `plain`: the way beside ours."""
     print(f"{name}: {measured.ratio:.2f} x the plain way (limit {limit})")
     for side, rate in measured.rates.items():
         print(
@@ -91,7 +94,31 @@ def report(name: str, measured: Measured, *, limit: float, tail_limit_ms: float)
             f"   CPU {measured.cpu_ms[side]:5.2f} ms each   {CLIENTS} clients"
         )
     print(f"  (limit of Retort's p99: {tail_limit_ms:g} ms)")
-    return int(measured.ratio < limit or measured.tails["retort"] > tail_limit_ms)
+    sides = {
+        side: f"{rate:,.0f}/s, p99 {measured.tails[side]:.0f} ms, "
+        f"{measured.cpu_ms[side]:.2f} ms of CPU each"
+        for side, rate in measured.rates.items()
+    }
+    tail = measured.tails["retort"]
+    return [
+        Result(
+            name=f"{name}.rate",
+            what=f"{what}, {CLIENTS} clients",
+            ours=sides["retort"],
+            beside=f"{plain}: {sides['plain']}",
+            ratio=measured.ratio,
+            limit=limit,
+            at_least=True,
+        ),
+        Result(
+            name=f"{name}.p99",
+            what="the same, p99",
+            ours=f"{tail:.0f} ms",
+            beside=f"the limit of {tail_limit_ms:g} ms",
+            ratio=tail / tail_limit_ms,
+            limit=1.0,
+        ),
+    ]
 
 
 def http_request(method: str, path: str, key: str, body: bytes = b"") -> bytes:

@@ -68,7 +68,7 @@ class Predictor:
             known = [None] * len(keys)
         started = time.perf_counter()
         try:
-            found = await self._complete(choice, asked, known)
+            found = await self._complete(choice, asked, keys, known)
         except RetortError as error:
             self._observe(choice, None, started, error=error)
             found = await self._instead(choice, asked, keys, error)
@@ -115,24 +115,37 @@ class Predictor:
     # ---- asking
 
     async def _complete(
-        self, choice: Choice, asked: Asked, known: Sequence[bytes | None]
+        self,
+        choice: Choice,
+        asked: Asked,
+        keys: Sequence[str],
+        known: Sequence[bytes | None],
     ) -> Predicted:
-        missing = [place for place, item in enumerate(known) if item is None]
-        items, cached = list(known), [item is not None for item in known]
+        """Equal inputs (`keys`) are asked for once, and each of their places is answered."""
+        missing = {
+            key: given
+            for key, given, item in zip(keys, asked.inputs, known, strict=True)
+            if item is None
+        }
+        fresh: dict[str, tuple[bytes, bool]] = {}
         if missing:
             deadline = None if choice.revision is None else choice.revision.deadline_ms
             answer = await self.serving.ask(
                 choice.model.model_id,
-                [question_of(asked.inputs[place]) for place in missing],
+                [question_of(given) for given in missing.values()],
                 seconds=asked.seconds if deadline is None else min(asked.seconds, deadline / 1000),
                 use_cache=asked.use_cache,
             )
-            for place, item, was_known in zip(missing, answer.items, answer.cached, strict=True):
-                items[place], cached[place] = item, was_known
+            answers = zip(answer.items, answer.cached, strict=True)
+            fresh = dict(zip(missing, answers, strict=True))
+        items = [
+            fresh[key] if item is None else (item, True)
+            for key, item in zip(keys, known, strict=True)
+        ]
         return Predicted(
             model=choice.model,
-            items=[item for item in items if item is not None],
-            cached=cached,
+            items=[item for item, _ in items],
+            cached=[was_known for _, was_known in items],
             revision=choice.revision,
         )
 
@@ -174,7 +187,7 @@ class Predictor:
         if not asked.use_cache:
             known = [None] * len(keys)
         try:
-            found = await self._complete(instead, asked, known)
+            found = await self._complete(instead, asked, keys, known)
         except RetortError as error:
             self._observe(instead, None, started, error=error)
             raise
@@ -206,7 +219,7 @@ class Predictor:
     ) -> None:
         started = time.perf_counter()
         try:
-            found = await self._complete(choice, asked, [None] * len(keys))
+            found = await self._complete(choice, asked, keys, [None] * len(keys))
         except RetortError as error:
             self._observe(choice, None, started, error=error)
             return
@@ -221,9 +234,15 @@ class Predictor:
         started: float,
         kept: Kept | None,
     ) -> None:
+        """Of equal inputs one, or one for each id by which the caller would find it again."""
         if kept is None:
             return
-        drawn = [n for n, key in enumerate(keys) if key in kept.keys]
+        distinct = {
+            (key, given.get("id")): n
+            for n, (key, given) in enumerate(zip(keys, asked.inputs, strict=True))
+            if key in kept.keys
+        }
+        drawn = list(distinct.values())
         by_fallback = {} if found.fallback is None else dict.fromkeys(found.fallback[2], True)
         for fell_back in (False, True):
             places = [n for n in drawn if (n in by_fallback) == fell_back]

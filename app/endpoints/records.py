@@ -137,8 +137,9 @@ def put(
         _check_expected(_find(session, project_id, name), expected, must_be_new=must_be_new)
         found = resolve(session, project_id, wanted.spec)
         known = _models_of(session, project_id, name)
-    _check_models(found, known, check)
+    # loaded while they are checked, which takes as long: nobody who asks then waits for them
     notices.warm(found.model_ids)
+    _check_models(found, known, check)
     with database.session() as session:
         if (before := _done_before(session, once)) is not None:  # meanwhile
             return before, must_be_new

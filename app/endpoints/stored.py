@@ -33,6 +33,7 @@ SELECT minute, revision, model_id, mode, requests, inputs, errors, refused, cach
   fallbacks, latency FROM endpoint_minutes
 WHERE endpoint_id = %s AND minute >= %s ORDER BY minute, revision, model_id, mode
 """
+#: an input that was asked for several times in one request, by several ids, is one observation
 _PAIRS: LiteralString = """
 SELECT l.output AS live, s.output AS shadow FROM predictions s
 JOIN predictions l ON l.project_id = s.project_id AND l.request_id = s.request_id
@@ -42,6 +43,12 @@ WHERE s.project_id = %(project)s AND s.endpoint_id = %(endpoint)s AND s.mode = '
   AND s.model_id = %(shadow)s
   AND (%(revisions)s::bigint[] IS NULL OR s.endpoint_revision = ANY(%(revisions)s))
   AND (%(since)s::timestamptz IS NULL OR s.created_at >= %(since)s)
+  AND NOT EXISTS (SELECT FROM predictions e WHERE e.project_id = s.project_id
+    AND e.request_id = s.request_id AND e.endpoint_id = s.endpoint_id AND e.mode = 'shadow'
+    AND e.model_id = s.model_id AND e.input_hash = s.input_hash AND e.id < s.id)
+  AND NOT EXISTS (SELECT FROM predictions e WHERE e.project_id = l.project_id
+    AND e.request_id = l.request_id AND e.endpoint_id = l.endpoint_id AND e.mode = 'live'
+    AND e.model_id = l.model_id AND e.input_hash = l.input_hash AND e.id < l.id)
 ORDER BY s.id DESC LIMIT %(limit)s
 """
 #: a prediction of each model for each outcome: the newest; an outcome that was corrected counts

@@ -97,6 +97,38 @@ def peer(name: str, flavour: str, blobs: Path, manifest_key: str, log: Path) -> 
     port = free_port()
     server, command = PEERS[name](port, f"{name} {flavour}")
     environment = {
+        **_serving(flavour, blobs, manifest_key, port),
+        "BENTOML_DO_NOT_TRACK": "True",
+        "BENTOML_HOME": str(log.parent / "bentoml"),
+    }
+    with _running([str(python_of(name)), *command], environment, log) as process:
+        wait_until_it_answers(server, log)
+        yield replace(server, process=psutil.Process(process.pid))
+
+
+@contextmanager
+def celery_batching(pool: str, blobs: Path, manifest_key: str, folder: Path) -> Iterator[Server]:
+    """Celery with batching, whose worker has that pool, on a Redis of its own."""
+    log, port = folder / f"celery-{pool}.log", free_port()
+    redis = RedisServer(folder / f"celery-{pool}", appendonly=False)
+    server, _ = litserve(port, f"celery {pool}")  # asked and answering alike
+    try:
+        environment = {
+            **_serving("bundle", blobs, manifest_key, port),
+            "PEER_BROKER": redis.start(),
+            "PEER_POOL": pool,
+        }
+        command = [str(python_of("celery_batching")), "-m", "benchmarks.peers.serve_celery"]
+        with _running(command, environment, log) as process:
+            wait_until_it_answers(server, log)
+            yield replace(server, process=psutil.Process(process.pid))
+    finally:
+        redis.kill()
+
+
+def _serving(flavour: str, blobs: Path, manifest_key: str, port: int) -> dict[str, str]:
+    """The environment of a program that serves that stored model (stored_model.py)."""
+    return {
         **os.environ,
         **thread_limits(1),
         stored_model.FLAVOUR: flavour,
@@ -105,12 +137,7 @@ def peer(name: str, flavour: str, blobs: Path, manifest_key: str, log: Path) -> 
         stored_model.PORT: str(port),
         stored_model.CORES: str(available_cores()),
         "PYTHONPATH": str(ROOT),
-        "BENTOML_DO_NOT_TRACK": "True",
-        "BENTOML_HOME": str(log.parent / "bentoml"),
     }
-    with _running([str(python_of(name)), *command], environment, log) as process:
-        wait_until_it_answers(server, log)
-        yield replace(server, process=psutil.Process(process.pid))
 
 
 @contextmanager

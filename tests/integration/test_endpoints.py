@@ -537,6 +537,22 @@ def test_the_comparison_says_what_is_real(api, models, checked, resources):
     assert "sol:3 predicts y better, and the difference is real" in shadowed["conclusion"]
 
 
+def test_an_input_is_compared_once_however_often_its_request_names_it(
+    api, models, checked, resources
+):
+    """Three times in one request, by three ids: one pair, not nine; the others count as much."""
+    create(api, routes=[*weights(("sol:1", 100)), {"model": "sol:3", "mode": "shadow"}])
+    endpoint = active(resources).endpoint_id
+    for n, times in ((0, 3), (1, 1), (2, 1)):
+        for _ in range(times):
+            store(resources, endpoint, models["sol:1"], "live", n, 9.0 if n == 0 else 1.0)
+            store(resources, endpoint, models["sol:3"], "shadow", n, 0.0)
+    (found,) = api.get("endpoints/e/comparison").json()["comparisons"]
+    assert found["answers"]["y"]["n"] == 3
+    # (9 + 1 + 1) / 3; as nine pairs it would be (81 + 2) / 11
+    assert abs(found["answers"]["y"]["value"]) == pytest.approx(11 / 3)
+
+
 def test_arms_are_compared_over_the_time_in_which_both_were_there(api, models, checked, resources):
     """sol:1 was alone for a day in which much failed, and then alone in the revision (as with a
     route that follows its alias); today both answer, and neither fails.

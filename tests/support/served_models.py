@@ -23,7 +23,9 @@ def answering(resources, monkeypatch):
     monkeypatch.setattr(here.celery, "send_task", here.answer)
 
 
-def train(resources, dataset, name="mols", features=({"name": "physchem"},), **params):
+def train(
+    resources, dataset, name="mols", features=({"name": "physchem"},), algorithm="ridge", **params
+):
     """A version of `name`; what its job would say."""
     said = TrainParams(
         dataset="mols",
@@ -31,7 +33,7 @@ def train(resources, dataset, name="mols", features=({"name": "physchem"},), **p
         name=name,
         bootstrap=0,
         features=features,
-        algorithm={"name": "ridge", "params": params},
+        algorithm={"name": algorithm, "params": params},
     )
     outcome = training.run(resources, job_context(resources, "train"), said)
     with resources.database.session() as session:

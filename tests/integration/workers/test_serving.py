@@ -55,6 +55,17 @@ def test_the_answer_is_the_models_own(api, server, resources, model):
     assert found["model"]["number"] == 1
 
 
+def test_the_same_input_again_in_one_request_is_answered_at_each_place(api, server, model):
+    given = ["CCO", {"smiles": "CCO", "id": "mine"}, "C1CC(", "CCN", "C1CC(", "CCO"]
+    found = post(api, *given, remember=True)["predictions"]
+    assert [p["input"] for p in found] == ["CCO", "CCO", "C1CC(", "CCN", "C1CC(", "CCO"]
+    assert [p["id"] for p in found] == [None, "mine", None, None, None, None]
+    first, second, bad, other, again, last = ({**p, "id": None} for p in found)
+    assert first == second == last
+    assert bad == again
+    assert other["targets"] != first["targets"]
+
+
 def known(api, text):
     """The answer as soon as it comes from the cache: it is kept after it was given."""
     return wait_for(

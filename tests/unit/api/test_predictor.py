@@ -48,6 +48,8 @@ class Redis:
 
     def __init__(self, revision, *, known=(), errors=()):
         self.revision, self.known, self.errors = revision, set(known), dict(errors)
+        #: SMILES that a serving process was asked for, of each question
+        self.asked = []
 
     def remembered(self, *_):
         return self.revision
@@ -61,8 +63,10 @@ class Redis:
     async def ask(self, model_id, inputs, **_):
         if model_id in self.errors:
             raise self.errors[model_id]
-        n = len(inputs)
-        return SimpleNamespace(items=[b',"status":"ok"'] * n, cached=[False] * n)
+        smiles = [given["smiles"] for given in inputs]
+        self.asked.append(smiles)
+        items = [b',"status":"ok","reason":"%s"' % one.encode() for one in smiles]
+        return SimpleNamespace(items=items, cached=[False] * len(smiles))
 
 
 class Beside:
@@ -83,8 +87,15 @@ class Beside:
 
 def ask(revision, *smiles, n=1, known=(), errors=(), **fields):
     """The counts by mode, and the rows of the history, of `n` requests."""
+    inputs = [{"smiles": one} for one in smiles]
+    seen, rows, _ = run(Redis(revision, known=known, errors=errors), inputs, n=n, **fields)
+    return seen, rows
+
+
+def run(redis, inputs, *, n=1, **fields):
+    """As `ask`, and what was answered."""
     predictor = object.__new__(Predictor)
-    redis, beside, seen = Redis(revision, known=known, errors=errors), Beside(), []
+    beside, seen, answered = Beside(), [], []
     predictor._telemetry = SimpleNamespace(predicted=lambda *_: None)
     predictor._names = predictor._lookup = predictor.serving = redis
     predictor._aside = beside
@@ -92,32 +103,55 @@ def ask(revision, *smiles, n=1, known=(), errors=(), **fields):
         observe=lambda *arm, **told: seen.append({"mode": arm[3], **told})
     )
 
-    async def run():
+    async def requests():
         for number in range(n):
             asked = Asked(
                 caller=CALLER,
                 ref="endpoint:e",
-                inputs=[{"smiles": one} for one in smiles],
+                inputs=inputs,
                 seconds=5,
                 request_id=f"r{number}",
                 **fields,
             )
             try:
-                await predictor.predict(asked)
+                answered.append(await predictor.predict(asked))
             except (Overloaded, Unavailable) as error:
                 seen.append(error)
             for work in beside.works:
                 await work
             beside.works.clear()
 
-    asyncio.run(run())
-    return seen, beside.rows
+    asyncio.run(requests())
+    return seen, beside.rows, answered
 
 
 def test_what_the_cache_knew_is_told_to_the_meter():
     known = [answer_key(LIVE.model_id, input_key({"smiles": "C"}))]
     ([told], _) = ask(ENDPOINT, "C", "CC", known=known)
     assert (told["mode"], told["inputs"], told["cached"], told["error"]) == ("live", 2, 1, False)
+
+
+def test_equal_inputs_of_one_request_are_asked_for_and_stored_once():
+    """Each place is answered; an id is what the caller finds the prediction by."""
+    ids = {0: "a", 2: "b", 5: "a"}
+    smiles = ["C", "CC", "C", "CCC", "CC", "C"]
+    inputs = [{"smiles": one, "id": ids.get(n)} for n, one in enumerate(smiles)]
+    redis = Redis(
+        replace(ENDPOINT, shadows=(SHADOW,)),
+        known=[answer_key(LIVE.model_id, input_key({"smiles": "CCC"}))],
+    )
+    (live, _), rows, (found,) = run(redis, inputs)
+    assert redis.asked == [["C", "CC"], ["C", "CC", "CCC"]]
+    told = [
+        None if item == b',"status":"ok"' else orjson.loads(b"{" + item[1:] + b"}")["reason"]
+        for item in found.items
+    ]
+    assert told == ["C", "CC", "C", None, "CC", "C"]
+    assert found.cached == [False, False, False, True, False, False]
+    assert (live["inputs"], live["cached"]) == (6, 1)
+    stored = [(row["mode"], row["input"]["smiles"], row["input"].get("id")) for row in rows]
+    once = [("C", "a"), ("CC", None), ("C", "b"), ("CCC", None)]
+    assert stored == [(mode, *one) for mode in ("live", "shadow") for one in once]
 
 
 def test_what_was_shed_is_no_request_to_the_arm():
@@ -159,8 +193,8 @@ def test_a_sample_holds_both_answers_or_neither():
     assert kept["shadow"] == sorted(2 * kept["live"])
     # each of 3,000 inputs by its own draw: 750 with a standard deviation of 24
     assert 600 < len(set(kept["live"])) < 900
-    # the same input twice in one request is one draw
-    assert all(kept["live"].count((r, s)) == (2 if s == "C" else 1) for r, s in kept["live"])
+    # the same input twice in one request is one draw, and one prediction
+    assert len(kept["live"]) == len(set(kept["live"]))
 
 
 def test_what_a_shadow_predicts_too_is_stored_without_a_policy():

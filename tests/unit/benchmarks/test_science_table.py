@@ -5,7 +5,7 @@ import gzip
 import pytest
 
 from benchmarks.cluster import DATA
-from benchmarks.science import put_into_page
+from benchmarks.records import put_into_page
 from benchmarks.science_table import (
     DATA_SETS,
     Record,
@@ -134,7 +134,7 @@ def test_a_whole_training_stands_before_one_of_scores_only():
 
 def test_the_page_keeps_what_is_around_the_table():
     page = "before\n<!-- science: begin -->\nold\n<!-- science: end -->\nafter\n"
-    new = put_into_page(page, "new")
+    new = put_into_page(page, "science", "new")
     assert new == "before\n<!-- science: begin -->\nnew\n<!-- science: end -->\nafter\n"
     with pytest.raises(ValueError, match="lacks"):
-        put_into_page("no marks", "new")
+        put_into_page("no marks", "science", "new")
