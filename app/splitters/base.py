@@ -73,6 +73,8 @@ class Splitter(Plugin):
 
     #: another seed gives another split and other folds; without, a repeat repeats nothing
     seeded: ClassVar[bool] = True
+    #: each test row is drawn like any other, by itself; else rows come and go in groups
+    drawn_singly: ClassVar[bool] = False
 
     @abstractmethod
     def split(self, rows: SplitInput, seed: int) -> Split:

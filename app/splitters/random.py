@@ -13,6 +13,7 @@ class RandomSplitter(Splitter):
     name = "random"
     summary = "Rows at random"
     reference = "scikit-learn ShuffleSplit; MoleculeNet's 8:1:1"
+    drawn_singly = True
 
     class Params(FractionParams):
         pass

@@ -17,6 +17,7 @@ class StratifiedSplitter(Splitter):
     name = "stratified"
     summary = "Equal mix of classes or value ranges in every part"
     reference = "scikit-learn StratifiedShuffleSplit; quantile bins for regression"
+    drawn_singly = True
 
     class Params(FractionParams):
         #: quantile ranges when the target has more distinct values than that

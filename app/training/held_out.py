@@ -11,7 +11,7 @@ from app.algorithms.base import Algorithm, FitContext, FittedModel, Predictions
 from app.core.errors import InvalidInput
 from app.core.work import WorkContext
 from app.features.fitted import FittedFeatures
-from app.splitters.base import Indices, Split
+from app.splitters.base import Indices, Split, splitters
 from app.training.material import Material, tell
 from app.training.params import TrainParams
 from app.training.splitting import fold_dataset, testable_rows
@@ -78,6 +78,7 @@ class Neighbourhood:
             predictions=fitted.predict(X),
             nearest=self.nearest((seen, learned), (X, rows)),
             beyond=np.full(len(rows), np.nan) if of_classes else Leverage.fit(seen).beyond(X),
+            drawn_singly=splitters.get(self.material.split.spec.name).drawn_singly,
         )
 
 
@@ -165,6 +166,7 @@ def _joined(parts: Sequence[HeldOut]) -> HeldOut:
             similarity=np.concatenate([p.nearest.similarity[:, :k] for p in parts])[order],
         ),
         beyond=np.concatenate([part.beyond for part in parts])[order],
+        drawn_singly=parts[0].drawn_singly,
     )
 
 

@@ -19,7 +19,7 @@ from app.uncertainty.expected_error import (
     References,
     cross_fitted,
     error_features,
-    ranked,
+    follows_distance,
 )
 from app.uncertainty.nearest import Nearest, NeighbourIndex
 from app.uncertainty.probabilities import Beta
@@ -47,6 +47,8 @@ class HeldOut:
     #: (m,) how far it is beyond the rows that this model had seen (`Leverage.beyond`); NaN of
     #: classes, of which nothing is learned from it
     beyond: Values
+    #: whether the split draws rows one by one (`Splitter.drawn_singly`)
+    drawn_singly: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -339,16 +341,16 @@ def _learn(
 def _of_errors(
     features: NDArray[np.float32], errors: Values, held: HeldOut, known: NDArray[np.bool_]
 ) -> _Target:
-    """`errors` (m,) NaN where not `known`. Of the error model and the distance to the training rows
-    the one that orders the held-out errors better: what makes a molecule hard is learned where
-    there are others like it, and among new scaffolds it may be that nothing is like it.
+    """`errors` (m,) NaN where not `known`. By the error model, or by the distance to the training
+    rows (`follows_distance`): what makes a molecule hard is learned where there are others like
+    it, and among new scaffolds it may be that nothing is like it.
     """
     n = int(known.sum())
     model, expected, by_distance = ErrorModel.constant(), np.ones(len(errors)), False
     if n >= MIN_ROWS:
         learned = _expected(features[known], errors[known], held.fold[known])
         far = held.beyond[known]
-        by_distance = ranked(far, errors[known]) > ranked(learned, errors[known])
+        by_distance = follows_distance(learned, far, errors[known], drawn_singly=held.drawn_singly)
         if by_distance:
             expected = held.beyond
         else:

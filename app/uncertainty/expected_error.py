@@ -20,6 +20,8 @@ _ROUNDS = 80
 _MEMBERS = 3
 #: rows that are asked one by one, without LightGBM's preparations for many
 _FEW = 64
+#: of a standard normal variable: one-sided 5 %
+_BEYOND_CHANCE = 1.645
 _SETTINGS = {
     "objective": "regression",
     "learning_rate": 0.05,
@@ -155,6 +157,42 @@ class ErrorModel:
         paths = sorted(folder.glob(f"{name}-*.txt"))
         boosters = tuple(lightgbm.Booster(model_file=path) for path in paths)
         return cls(boosters=boosters, floor=floor)
+
+
+def follows_distance(
+    learned: Values, distance: Values, errors: Values, *, drawn_singly: bool
+) -> bool:
+    """Whether errors (n,) are better expected by the distance (n,) to the training rows than by an
+    error model (`learned` (n,), cross-fitted).
+
+    Of rows that are drawn singly: where it orders them better. Of groups (scaffolds): also where
+    it orders them beyond chance and the model not better than it beyond chance, one-sided 5 %
+    each. Errors within a group are alike, so ranks there vary more from split to split, and the
+    better of two is too often the one that had something to learn.
+
+    Spearman's rank correlations with the errors, compared by the test of two correlations that
+    share a variable (Meng, Rosenthal & Rubin 1992, Psychol. Bull. 111, 172).
+    """
+    by_model, by_distance = ranked(learned, errors), ranked(distance, errors)
+    if by_distance > by_model or drawn_singly:
+        return by_distance > by_model
+    if np.arctanh(by_distance) * np.sqrt(len(errors) - 3) <= _BEYOND_CHANCE:
+        return False
+    lead = compared(by_model, by_distance, ranked(learned, distance), len(errors))
+    return lead <= _BEYOND_CHANCE
+
+
+def compared(first: float, second: float, between: float, n: int) -> float:
+    """By how many standard errors the first of two correlations with the same variable is larger;
+    `between` is that of the two others, n the number of rows (Meng, Rosenthal & Rubin's Z).
+    """
+    if first == second:
+        return 0.0
+    mean_square = (first**2 + second**2) / 2
+    f = min((1 - between) / (2 * (1 - mean_square)), 1.0)
+    h = (1 - f * mean_square) / (1 - mean_square)
+    scale = np.sqrt((n - 3) / (2 * (1 - between) * h))
+    return float((np.arctanh(first) - np.arctanh(second)) * scale)
 
 
 def ranked(expected: Values, errors: Values) -> float:

@@ -289,6 +289,13 @@ def test_folds_are_of_equal_size(name, rows):
 
 
 @GROUPED
+def test_rows_that_come_in_groups_are_not_drawn_singly(name):
+    """Expected errors are chosen with more care there (app/uncertainty/expected_error.py)."""
+    assert not splitters.get(name).drawn_singly
+    assert splitters.get("random").drawn_singly
+
+
+@GROUPED
 def test_folds_keep_groups_whole(name, rows):
     groups = GROUPS[name](rows)
     folds = make(name).folds(rows, 1, 5)

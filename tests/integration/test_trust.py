@@ -13,6 +13,8 @@ from app.models.bundle import ModelBundle
 from app.prediction.answers import answer_columns, answer_items
 from app.training import service as training
 from app.training.params import TrainParams
+from app.uncertainty import assessor
+from app.uncertainty.expected_error import follows_distance
 from tests.support.datasets import PROJECT, ingested
 from tests.support.molecules import DATA, ESOL_TARGET, rows_of
 
@@ -168,9 +170,16 @@ def test_a_stored_model_says_what_it_said_before(esol, resources):
     assert found.assessment.inside.tolist() == test["in_domain"].tolist()
 
 
-def test_a_scaffold_split_is_calibrated_on_scaffolds(resources):
+def test_a_scaffold_split_is_calibrated_on_scaffolds(resources, monkeypatch):
     """No scaffold is on both sides of a fold: the out-of-fold errors are those of new scaffolds,
-    which are larger than those of random folds."""
+    which are larger than those of random folds, and not drawn singly."""
+    singly = []
+
+    def noted(*args, drawn_singly):
+        singly.append(drawn_singly)
+        return follows_distance(*args, drawn_singly=drawn_singly)
+
+    monkeypatch.setattr(assessor, "follows_distance", noted)
     dataset_id, _ = ingested(resources, DATA / "esol.csv", name="esol")
     options = {"targets": (ESOL_TARGET,), "features": MACCS}
     rmse = {}
@@ -178,6 +187,7 @@ def test_a_scaffold_split_is_calibrated_on_scaffolds(resources):
         _, metrics, _ = train(resources, dataset_id, split={"name": split}, **options)
         rmse[split] = metrics["out_of_fold"][ESOL_TARGET]["rmse"]["value"]
     assert rmse["scaffold"] > 1.05 * rmse["random"]
+    assert singly == [True, False]
 
 
 def test_the_validation_part_is_not_learned_from_when_it_calibrates(resources):
