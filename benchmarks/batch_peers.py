@@ -24,6 +24,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,9 @@ from benchmarks.cluster import (
 )
 from benchmarks.peers.environments import python_of
 from benchmarks.records import Result, finish, table
+
+#: of a command line
+Words = Sequence[str | Path]
 
 #: the rate of our first model over that of one of the peers
 LIMIT = 3.0
@@ -100,7 +104,7 @@ def write_csv(path: Path, smiles: Sequence[str]) -> Path:
     return path
 
 
-def run(command: Sequence[str | Path], folder: Path) -> float:
+def run(command: Words, folder: Path) -> float:
     """Seconds of a whole command. Raises CalledProcessError; what it said is in a log beside."""
     started = time.perf_counter()
     with (folder / "peer.log").open("ab") as log:
@@ -112,26 +116,26 @@ def run(command: Sequence[str | Path], folder: Path) -> float:
 def train_chemprop(folder: Path, epochs: int) -> Path:
     """A D-MPNN of chemprop's defaults. The data are ESOL's."""
     model = folder / "dmpnn"
-    data = ["--data-path", DATA / "esol.csv", "--smiles-columns", "smiles"]
+    data: Words = ["--data-path", DATA / "esol.csv", "--smiles-columns", "smiles"]
     learn = ["--target-columns", TARGET, "--task-type", "regression", "--epochs", str(epochs)]
-    where = ["--output-dir", model, "--accelerator", "cpu"]
+    where: Words = ["--output-dir", model, "--accelerator", "cpu"]
     run([*_chemprop(), "train", *data, *learn, *where], folder)
     return model
 
 
 def chemprop(model: Path, folder: Path, molecules: Path) -> float:
-    files = ["--test-path", molecules, "--preds-path", folder / "chemprop.csv"]
-    options = ["--smiles-columns", "smiles", "--model-paths", model, "--accelerator", "cpu"]
+    files: Words = ["--test-path", molecules, "--preds-path", folder / "chemprop.csv"]
+    options: Words = ["--smiles-columns", "smiles", "--model-paths", model, "--accelerator", "cpu"]
     return run([*_chemprop(), "predict", *files, *options], folder)
 
 
 def admet_ai(folder: Path, molecules: Path) -> float:
     program = "from admet_ai.admet_predict import admet_predict_command_line as main; main()"
-    command = [python_of("admet_ai"), "-c", program]
-    return run([*command, "--data_path", molecules, "--save_path", folder / "admet_ai.csv"], folder)
+    files: Words = ["--data_path", molecules, "--save_path", folder / "admet_ai.csv"]
+    return run([python_of("admet_ai"), "-c", program, *files], folder)
 
 
-def _chemprop() -> list[str | Path]:
+def _chemprop() -> Words:
     return [python_of("chemprop"), "-c", "from chemprop.cli.main import main; main()"]
 
 
@@ -175,10 +179,10 @@ def main(arguments: Sequence[str] = ()) -> list[Result]:
     options = parse(arguments)
     smiles = readable(hiv_smiles(shuffled=True)[: options.molecules])
     with embedded() as cluster:
-        home, ways = cluster.home, {}
+        home, ways = cluster.home, dict[str, Callable[[Path], float]]()
         for name in options.ours:
             model = train_esol(cluster.client, **OURS[name], name=name)
-            ways[f"retort, {name}"] = lambda molecules, model=model: job(cluster, model, molecules)
+            ways[f"retort, {name}"] = partial(job, cluster, model)
         dmpnn = train_chemprop(home, options.epochs)
         ways["chemprop predict"] = lambda molecules: chemprop(dmpnn, home, molecules)
         ways["admet_predict"] = lambda molecules: admet_ai(home, molecules)

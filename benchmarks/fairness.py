@@ -105,7 +105,11 @@ def measure(
 
 
 def main() -> list[Result]:
-    learn = {"targets": [TARGET], "features": [{"name": "morgan_counts"}], "bootstrap": 0}
+    learn: dict[str, Any] = {
+        "targets": [TARGET],
+        "features": [{"name": "morgan_counts"}],
+        "bootstrap": 0,
+    }
     quick = {"name": "lightgbm", "params": {"n_estimators": 50}}
     with embedded() as cluster:
         client = cluster.client

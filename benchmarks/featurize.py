@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from multiprocessing import get_context
 from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -182,13 +183,15 @@ def cached_rate(smiles: Sequence[str], folder: Path) -> float:
     processes as featurize.
     """
     feature_set = FeatureSet([_SPEC])
-    given = {
+    given: dict[str, pa.Array[Any]] = {
         "row": pa.array(range(1, len(smiles) + 1), pa.int64()),
         "id": pa.array([None] * len(smiles), pa.string()),
         "input": pa.array(smiles),
     }
     rows = Featurized.of(feature_set, given, [standardize(text) for text in smiles], None)
     table = packed(rows, feature_set)
+    if table is None:
+        raise ValueError("these features are not kept")
     path = folder / "part.parquet"
     pq.write_table(table, path, compression="zstd", compression_level=1, use_dictionary=False)
     found = unpacked(pq.read_table(path), feature_set)

@@ -8,6 +8,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import uvloop
 
@@ -114,10 +115,11 @@ class _Connection(asyncio.Protocol):
         self.ended = asyncio.get_running_loop().create_future()
         self._run = run
         self._answer = b""
-        self._body_at = self._whole = self._started = 0
+        self._body_at = self._whole = 0
+        self._started = 0.0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:

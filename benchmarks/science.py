@@ -35,7 +35,7 @@ from app.core.work import SilentContext
 from app.models.bundle import ModelBundle
 from app.resources import Resources, get_resources
 from app.training import service as training
-from app.training.evaluating import evaluate_targets, mean_over_targets
+from app.training.evaluating import evaluate_targets
 from app.training.held_out import CROSS, method_of
 from app.training.material import Material, prepare
 from app.training.params import SplitSpec, TrainParams
@@ -171,7 +171,7 @@ def _score(material: Material, data: DataSet, fitted: FittedModel) -> float:
     figures = evaluate_targets(
         material.labels.task, examples.y, fitted.predict(examples.X), n_bootstrap=0, seed=0
     )
-    value = mean_over_targets(figures, {})[data.metric]["value"]
+    value = figures.mean({})[data.metric]["value"]
     if value is None:
         raise ValueError(f"{data.metric} of {data.name} is not defined on its test rows")
     return value

@@ -204,7 +204,8 @@ def uncertainty_of(metrics: dict[str, Any]) -> dict[str, float]:
 
 def _value(figure: Any) -> float | None:
     """Of a figure with its interval, or of a plain number."""
-    return figure["value"] if isinstance(figure, dict) else figure
+    value: float | None = figure["value"] if isinstance(figure, dict) else figure
+    return value
 
 
 def missed_goals(records: Iterable[Record]) -> list[str]:

@@ -27,7 +27,7 @@ def computed(
     featurizer: Kept,
     spec: PluginSpec,
     smiles: Sequence[str],
-    cache: MoleculeCache,
+    cache: MoleculeCache | None,
 ) -> tuple[bytes, dict[int, str]]:
     """Of a chunk's molecules: what its blob holds, and why some rows have nothing."""
     parts: list[Any] = []

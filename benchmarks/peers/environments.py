@@ -26,8 +26,8 @@ def python_of(name: str) -> Path:
         print(f"Making the environment {name} (minutes, once) ...", flush=True)
         shutil.rmtree(home, ignore_errors=True)
         subprocess.run([_system_python(), "-m", "venv", home], check=True)
-        install = [python, "-m", "pip", "install", "--quiet", "-r", REQUIREMENTS / f"{name}.txt"]
-        subprocess.run(install, check=True)
+        install = ["-m", "pip", "install", "--quiet", "-r", str(REQUIREMENTS / f"{name}.txt")]
+        subprocess.run([str(python), *install], check=True)
         stamp.write_text(digest)
     return python
 

@@ -42,10 +42,10 @@ def _bundle(blobs: Path, manifest_key: str) -> Predict:
 def _plain(blobs: Path, manifest_key: str) -> Predict:
     import lightgbm
     import numpy as np
-    from rdkit import Chem, RDLogger
+    from rdkit import Chem, rdBase
     from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-    RDLogger.DisableLog("rdApp.*")
+    rdBase.DisableLog("rdApp.*")
     weights = (blobs / manifest_key).parent / "weights"
     booster = lightgbm.Booster(model_file=next(weights.glob("*.txt")))
     generator = GetMorganGenerator(radius=2, fpSize=2048)
