@@ -2,24 +2,22 @@
 
 import tempfile
 from pathlib import Path
-from typing import Any
-
-import pyarrow as pa
 
 from app.core.settings import Settings
 from app.core.work import SilentContext
-from app.datasets.parts import Layout, ReadingOptions, read_part, shown_structure, write_parts
+from app.datasets.parts import ReadingOptions, read_part, write_parts
 from app.exporting.bundle_file import OpenBundle
 from app.exporting.signing import ANYBODY, Trust
+from app.models.blocks import BLOCK_ROWS, steps
 from app.models.bundle import ModelBundle
-from app.prediction.answers import answer_columns
 from app.prediction.artifacts import Artifacts
 from app.prediction.inputs import check_columns, predict_part
+from app.prediction.results import answer_table, given_columns, schema_of
 from app.resources import Resources
 from app.storage import keys
 
 #: rows per step: bounds memory
-_STEP = 500
+_STEP = 2 * BLOCK_ROWS
 
 
 def predict_file(
@@ -59,26 +57,14 @@ def _predict(
     )
     specs, layout = write_parts(resources, context, "input", name, options=options)
     check_columns(model, layout)
-    artifacts = Artifacts(storage, context, _answers(model, layout, []).schema)
+    artifacts = Artifacts(storage, context, schema_of(model))
     with artifacts:
         for spec in specs:
             rows = read_part(storage, spec)
-            for start in range(0, len(rows), _STEP):
-                artifacts.add(_answers(model, layout, rows[start : start + _STEP]))
+            for step in steps(rows[0]["__row__"] - 1, len(rows), _STEP) if rows else ():
+                batch = rows[step]
+                found = predict_part(model, layout, batch, None)
+                artifacts.add(answer_table(model, given_columns(batch, layout), found))
     key = keys.predictions(context.job_id, context.attempt, "predictions.csv")
     target.write_bytes(storage.read(key))
     return artifacts.rows, artifacts.refused
-
-
-def _answers(model: ModelBundle, layout: Layout, rows: list[dict[str, object]]) -> pa.Table:
-    """What a predict job says of these rows of a part."""
-    ids = layout.names("id")
-    given: dict[str, Any] = {
-        "row": pa.array([row["__row__"] for row in rows], pa.int64()),
-        "id": pa.array([row[ids[0]] if ids else None for row in rows], pa.string()),
-        "input": pa.array([shown_structure(row, layout) for row in rows], pa.string()),
-    }
-    answers = answer_columns(model, predict_part(model, layout, rows, None))
-    table = pa.table({**given, **answers})
-    place = table.schema.get_field_index("status")
-    return table.set_column(place, "status", table.column("status").cast(pa.string()))
