@@ -28,30 +28,26 @@ Target = Arm | ActiveRevision
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Entry:
+class Remembered:
     target: Target
     word: bytes | None
     until: float
+
+    def holds(self, word: bytes | None) -> bool:
+        """Of a word that was read since."""
+        return word is not None and self.word == word and time.monotonic() < self.until
 
 
 class Names:
     def __init__(self, resources: Resources) -> None:
         self._resources = resources
-        self._entries: dict[tuple[UUID, str], _Entry] = {}
+        self._entries: dict[tuple[UUID, str], Remembered] = {}
 
-    def remembered(self, project_id: UUID, ref: str) -> Target | None:
-        """What it meant lately; to be used only when `holds` says so of the word read since."""
-        entry = self._entries.get((project_id, ref))
-        return None if entry is None else entry.target
-
-    def holds(self, project_id: UUID, ref: str, word: bytes | None) -> bool:
-        entry = self._entries.get((project_id, ref))
-        return (
-            entry is not None
-            and word is not None
-            and entry.word == word
-            and time.monotonic() < entry.until
-        )
+    def remembered(self, project_id: UUID, ref: str) -> Remembered | None:
+        """What it meant lately; to be used only when it `holds`. Others may replace it meanwhile:
+        ask the one that was used.
+        """
+        return self._entries.get((project_id, ref))
 
     async def resolve(self, project_id: UUID, ref: str, word: bytes | None) -> Target:
         """From Postgres. `word`: as read before this call. Raises InvalidInput, NotFound, Conflict
@@ -63,7 +59,7 @@ class Names:
         target = await run_in_threadpool(self._load, project_id, ref)
         if len(self._entries) >= _MAX_NAMES:
             self._entries.clear()
-        self._entries[project_id, ref] = _Entry(
+        self._entries[project_id, ref] = Remembered(
             target=target, word=word, until=time.monotonic() + _TTL_SECONDS
         )
         return target

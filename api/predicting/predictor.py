@@ -95,11 +95,11 @@ class Predictor:
     ) -> tuple[Choice, Sequence[bytes | None]]:
         project_id = asked.caller.project_id
         guess = self._names.remembered(project_id, asked.ref)
-        choice = None if guess is None else choose(guess, asked)
+        choice = None if guess is None else choose(guess.target, asked)
         word, *known = await self._read(choice, keys)
-        if choice is None or not self._names.holds(project_id, asked.ref, word):
+        if guess is None or not guess.holds(word):
             target = await self._names.resolve(project_id, asked.ref, word)
-            if choice is None or target != guess:
+            if guess is None or target != guess.target:
                 before, choice = choice, choose(target, asked)
                 if before is None or before.model.model_id != choice.model.model_id:
                     _, *known = await self._read(choice, keys)

@@ -5,7 +5,6 @@ through all of its packages; one of them, for arrays of torch, imports torch: tw
 170 MB of a process that may never need it.
 """
 
-import importlib
 import sys
 from types import ModuleType
 
@@ -18,13 +17,14 @@ _FOR_TORCH = (
 
 def skops_io() -> ModuleType:
     """`skops.io`; whoever needs torch imports it later as always."""
-    if "skops.io" in sys.modules:
-        return sys.modules["skops.io"]
-    hidden = [name for name in _FOR_TORCH if name not in sys.modules]
+    first = "skops.io" not in sys.modules
+    hidden = [name for name in _FOR_TORCH if first and name not in sys.modules]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment] # what is not to be imported
     try:
-        return importlib.import_module("skops.io")
+        import skops.io  # a statement, which MLflow notices
+
+        return skops.io
     finally:
         for name in hidden:
             del sys.modules[name]

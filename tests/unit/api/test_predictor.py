@@ -1,6 +1,7 @@
 """What a request leaves behind: the arms' counts, and what is remembered of it."""
 
 import asyncio
+import math
 from dataclasses import replace
 from types import SimpleNamespace
 from uuid import uuid4
@@ -8,12 +9,14 @@ from uuid import uuid4
 import orjson
 import pytest
 
+from api.predicting.names import Remembered
 from api.predicting.predictor import Predictor
 from api.predicting.request import Asked
 from app.core.errors import Overloaded, Unavailable
 from app.endpoints.buckets import BUCKETS
 from app.endpoints.routing import ActiveRevision, Arm
 from app.endpoints.spec import HistorySpec
+from app.models.pointers import POINTERS_KEY
 from app.prediction.answer_cache import answer_key, input_key
 from tests.support.predictions import CALLER
 
@@ -51,14 +54,14 @@ class Redis:
         #: SMILES that a serving process was asked for, of each question
         self.asked = []
 
-    def remembered(self, *_):
-        return self.revision
+        self.word = b"word"
 
-    def holds(self, *_):
-        return True
+    def remembered(self, *_):
+        return Remembered(target=self.revision, word=self.word, until=math.inf)
 
     async def get(self, keys):
-        return [b',"status":"ok"' if key in self.known else None for key in keys]
+        known = dict.fromkeys(self.known, b',"status":"ok"') | {POINTERS_KEY: self.word}
+        return [known.get(key) for key in keys]
 
     async def ask(self, model_id, inputs, **_):
         if model_id in self.errors:
@@ -228,3 +231,21 @@ def test_an_answer_of_the_fallback_is_drawn_like_any():
     assert kept["fallback"] == kept["shadow"]
     # 100 with a standard deviation of 7
     assert 65 < len(kept["fallback"]) < 135
+
+
+def test_what_was_remembered_is_not_believed_for_what_another_request_has_remembered_since():
+    """Between a request's guess and the word that it reads, the endpoint moves, and another request
+    remembers where to, under that very word.
+    """
+    moved = replace(ENDPOINT, number=5, arms=(arm(number=2),))
+
+    class Moving(Redis):
+        async def get(self, keys):
+            self.revision, self.word = moved, b"next"
+            return await super().get(keys)
+
+        async def resolve(self, *_):
+            return self.revision
+
+    _, _, answered = run(Moving(ENDPOINT), [{"smiles": "C"}])
+    assert [found.model.number for found in answered] == [2]
