@@ -97,12 +97,13 @@ class Predictor:
         guess = self._names.remembered(project_id, asked.ref)
         choice = None if guess is None else choose(guess.target, asked)
         word, *known = await self._read(choice, keys)
-        if guess is None or not guess.holds(word):
-            target = await self._names.resolve(project_id, asked.ref, word)
-            if guess is None or target != guess.target:
-                before, choice = choice, choose(target, asked)
-                if before is None or before.model.model_id != choice.model.model_id:
-                    _, *known = await self._read(choice, keys)
+        if guess is not None and choice is not None and guess.holds(word):
+            return choice, known
+        target = await self._names.resolve(project_id, asked.ref, word)
+        if guess is None or choice is None or target != guess.target:
+            before, choice = choice, choose(target, asked)
+            if before is None or before.model.model_id != choice.model.model_id:
+                _, *known = await self._read(choice, keys)
         return choice, known
 
     async def _read(self, choice: Choice | None, keys: Sequence[str]) -> list[bytes | None]:

@@ -6,7 +6,7 @@ through all of its packages; one of them, for arrays of torch, imports torch: tw
 """
 
 import sys
-from types import ModuleType
+from typing import Any
 
 _FOR_TORCH = (
     "sklearn.externals.array_api_compat.torch",
@@ -15,7 +15,7 @@ _FOR_TORCH = (
 )
 
 
-def skops_io() -> ModuleType:
+def skops_io() -> Any:
     """`skops.io`; whoever needs torch imports it later as always."""
     first = "skops.io" not in sys.modules
     hidden = [name for name in _FOR_TORCH if first and name not in sys.modules]
