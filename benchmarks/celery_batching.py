@@ -14,10 +14,10 @@ import contextlib
 import sys
 from collections.abc import Sequence
 
-from benchmarks.cluster import embedded, hiv_smiles, manifest_key, train_esol
+from benchmarks.cluster import embedded, manifest_key, train_esol
 from benchmarks.peers.servers import celery_batching, wait_until_it_answers
 from benchmarks.records import Result, finish, table
-from benchmarks.serving import CLIENTS, COMPARED, WARM, check_same, retort, uncached
+from benchmarks.serving import CLIENTS, agree, retort, uncached
 from benchmarks.serving_table import Rounds, against, figures_of
 
 POOLS = ("prefork", "solo")
@@ -36,9 +36,7 @@ def measure(options: argparse.Namespace) -> Rounds:
             )
             for pool in options.pools
         ]
-        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[WARM : WARM + COMPARED]
-        worst = check_same(ours, peers, compared)
-        print(f"{COMPARED} molecules, {1 + len(peers)} servers: largest difference {worst:.1e}\n")
+        agree(ours, peers)
         return uncached([ours, *peers], options)
 
 

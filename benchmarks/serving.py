@@ -27,8 +27,8 @@ CLIENTS = (1, 8, 32)
 #: our fast one-row form may differ from the fitted model by so much, in the target's unit
 TOLERANCE = 1e-5
 _CACHED = "CC(=O)Oc1ccccc1C(=O)O"
-COMPARED = 60
-WARM = 64
+_COMPARED = 60
+_WARM = 64
 
 
 def retort(cluster: Cluster, model: str) -> Server:
@@ -69,6 +69,13 @@ def check_same(ours: Server, others: Sequence[Server], smiles: list[str]) -> flo
     return worst
 
 
+def agree(ours: Server, others: Sequence[Server]) -> None:
+    """Raises AssertionError when an answer is not the same."""
+    compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[_WARM : _WARM + _COMPARED]
+    worst = check_same(ours, others, compared)
+    print(f"{_COMPARED} molecules, {1 + len(others)} servers: largest difference {worst:.1e}\n")
+
+
 def parts(smiles: list[str], count: int) -> Iterator[list[str]]:
     """`count` parts of one size, none of which shares a molecule with another."""
     size = len(smiles) // count
@@ -103,12 +110,12 @@ def alternate(
 def uncached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
     """The same molecules for every server in the same round; a round ends with them, or in time."""
     distinct = list(dict.fromkeys(hiv_smiles(shuffled=True)))
-    rest = parts(distinct[WARM + COMPARED :], options.rounds * len(options.clients))
-    return alternate(servers, options, distinct[:WARM], rest)
+    rest = parts(distinct[_WARM + _COMPARED :], options.rounds * len(options.clients))
+    return alternate(servers, options, distinct[:_WARM], rest)
 
 
 def cached(servers: Sequence[Server], options: argparse.Namespace) -> Rounds:
-    return alternate(servers, options, [_CACHED] * WARM, repeat(repeat(_CACHED)))
+    return alternate(servers, options, [_CACHED] * _WARM, repeat(repeat(_CACHED)))
 
 
 def measure_uncached(
@@ -124,9 +131,7 @@ def measure_uncached(
                 servers.append(running.enter_context(one))
                 if flavour == "bundle":
                     same.append(servers[-1])
-        compared = list(dict.fromkeys(hiv_smiles(shuffled=True)))[WARM : WARM + COMPARED]
-        worst = check_same(ours, same, compared)
-        print(f"{COMPARED} molecules, {1 + len(same)} servers: largest difference {worst:.1e}\n")
+        agree(ours, same)
         return uncached(servers, options)
 
 

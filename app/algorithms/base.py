@@ -69,7 +69,9 @@ class Predictions:
 
     @classmethod
     def joined(cls, parts: "Sequence[Predictions]") -> Self:
-        """One after the other; `parts` are of one model, and there is at least one."""
+        """One after the other; `parts` are of one task, and there is at least one. With a spread
+        where all have one.
+        """
         probabilities = None
         if parts[0].probabilities is not None:
             each = [part.probabilities or [] for part in parts]
@@ -78,7 +80,7 @@ class Predictions:
         return cls(
             values=np.concatenate([part.values for part in parts]),
             probabilities=probabilities,
-            std=np.concatenate(stds) if stds else None,
+            std=np.concatenate(stds) if len(stds) == len(parts) else None,
         )
 
 

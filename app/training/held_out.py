@@ -156,27 +156,11 @@ def _joined(parts: Sequence[HeldOut]) -> HeldOut:
     rows = np.concatenate([part.rows for part in parts])
     order = np.argsort(rows, kind="stable")
     fold = np.repeat(np.arange(len(parts)), [len(part.rows) for part in parts])
-    k = min(part.nearest.places.shape[1] for part in parts)
     return HeldOut(
         rows=rows[order],
         fold=fold[order],
-        predictions=_predictions([part.predictions for part in parts], order),
-        nearest=Nearest(
-            places=np.concatenate([p.nearest.places[:, :k] for p in parts])[order],
-            similarity=np.concatenate([p.nearest.similarity[:, :k] for p in parts])[order],
-        ),
+        predictions=Predictions.joined([part.predictions for part in parts]).taken(order),
+        nearest=Nearest.joined([part.nearest for part in parts]).taken(order),
         beyond=np.concatenate([part.beyond for part in parts])[order],
         drawn_singly=parts[0].drawn_singly,
-    )
-
-
-def _predictions(parts: Sequence[Predictions], order: Indices) -> Predictions:
-    stds = [part.std for part in parts if part.std is not None]
-    each = [part.probabilities for part in parts if part.probabilities is not None]
-    return Predictions(
-        values=np.concatenate([part.values for part in parts])[order],
-        std=np.concatenate(stds)[order] if len(stds) == len(parts) else None,
-        probabilities=[np.concatenate(target)[order] for target in zip(*each, strict=True)]
-        if each
-        else None,
     )

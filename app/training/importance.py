@@ -132,7 +132,7 @@ def _unused(name: str, groups: Groups) -> str:
 
 def _ranked(groups: Groups, losses: NDArray[np.float64]) -> list[dict[str, Any]]:
     """`losses` (shuffles, groups) of one target."""
-    each = [
+    each: list[dict[str, Any]] = [
         {
             "name": name,
             "columns": len(columns),
@@ -143,4 +143,4 @@ def _ranked(groups: Groups, losses: NDArray[np.float64]) -> list[dict[str, Any]]
             groups.items(), losses.mean(axis=0), losses.std(axis=0), strict=True
         )
     ]
-    return sorted(each, key=lambda entry: -float(str(entry["loss"])))
+    return sorted(each, key=lambda entry: -entry["loss"])

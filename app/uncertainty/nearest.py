@@ -33,10 +33,11 @@ class Nearest:
 
     @classmethod
     def joined(cls, parts: "Sequence[Nearest]") -> Self:
-        """One after the other; at least one."""
+        """One after the other; at least one. Of each query as many as the part with the fewest."""
+        k = min(part.places.shape[1] for part in parts)
         return cls(
-            places=np.concatenate([part.places for part in parts]),
-            similarity=np.concatenate([part.similarity for part in parts]),
+            places=np.concatenate([part.places[:, :k] for part in parts]),
+            similarity=np.concatenate([part.similarity[:, :k] for part in parts]),
         )
 
     @property
