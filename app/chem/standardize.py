@@ -9,12 +9,12 @@ Reference: Bento et al. 2020, J. Cheminform. 12, 51 (the ChEMBL structure pipeli
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from app.core.settings import get_settings
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from rdkit.Chem import Mol
 
@@ -110,12 +110,13 @@ def _standardize(mol: "Mol") -> Standardized:
         if mol.GetNumConformers() and mol.GetConformer().Is3D():
             Chem.AssignStereochemistryFrom3D(mol)
         changes: list[str] = []
-        for name, step in _steps():
-            if name in _MAY_ACT and not mol.HasSubstructMatch(_patterns()[name]):
+        signs = _signs(mol)
+        for name, may_act, act in _steps_for(mol):
+            if not may_act(mol):
                 continue
-            before = mol
-            mol = step(mol)
-            if _differs(name, before, mol):
+            mol = act(mol)
+            before, signs = signs, _signs(mol)
+            if signs != before and name != "hydrogens":
                 changes.append(name)
         canonical = Chem.MolToSmiles(mol)
         final, canonical = _settled(canonical)
@@ -145,8 +146,8 @@ def _untouched(text: str) -> Standardized | None:
     """Of a SMILES on which no step can act, at less than half the cost; None where one might."""
     from rdkit import Chem
 
-    rest = _NITRO_GROUP.sub("", text)
-    if any(sign in rest for sign in _SALTS_CHARGES_HYDROGENS):
+    rest = _NITRO_GROUP.sub("", text) if "+" in text else text
+    if _SALTS_CHARGES_HYDROGENS.search(rest):
         return None
     quiet()
     mol = Chem.MolFromSmiles(text)
@@ -166,7 +167,7 @@ _NITRO_GROUP = re.compile(
     r"\[N\+\]\(=O\)\[O-\]|\[N\+\]\(\[O-\]\)=O|O=\[N\+\]\(\[O-\]\)|\[O-\]\[N\+\]\(=O\)"
 )
 #: in a SMILES: more than one fragment, a charge, explicit hydrogens, an extension (`|...|`)
-_SALTS_CHARGES_HYDROGENS = (".", "+", "-]", "-1]", "-2]", "[H", "|")
+_SALTS_CHARGES_HYDROGENS = re.compile(r"[.+|]|-[12]?\]|\[H")
 _COMMON = "".join(f"!#{number};" for number in (5, 6, 7, 8, 9, 14, 15, 16, 17, 34, 35, 53))
 #: what the steps of RDKit look for, or more (its MolStandardize: Metal.cpp, Charge.cpp and the
 #: catalogues of normalizations and of acids and bases): where none of it is, a step does nothing
@@ -178,10 +179,10 @@ _MAY_ACT = {
     "reionized": "[D0,$([-,-2,-3,-4;!$([O-][N+]);!$([O-][S+;!$([S+]=O)])])]",
 }
 #: rare elements, charges but for those of a nitro group at a carbon (no step looks for such a
-#: nitrogen, nor for an oxygen that has no other neighbour), and neutral groups that are normalized:
-#: nitro, N-oxide, azide, diazo, sulfoxide
+#: nitrogen, nor for an oxygen that has no other neighbour), bare atoms, and neutral groups that are
+#: normalized: nitro, N-oxide, azide, diazo, sulfoxide
 _ANY_STEP = (
-    f"[$([{_COMMON}*]),$([!+0;!$([N+](=O)([O-])[#6]);!$([O-][N+](=O)[#6])]),"
+    f"[$([{_COMMON}*]),X0,$([!+0;!$([N+](=O)([O-])[#6]);!$([O-][N+](=O)[#6])]),"
     "$([#7,#15,#33,#51;X3;+0]=[#8,#16,#34,#52]),$([#7]#[#7]),"
     "$([#7;X2](=*)=*),$([#16;X3]=[#8])]"
 )
@@ -195,9 +196,27 @@ def _patterns() -> dict[str, Any]:
     return {name: Chem.MolFromSmarts(pattern) for name, pattern in smarts.items()}
 
 
+class _Step(NamedTuple):
+    name: str
+    #: cheaper than the step, and false only where the step does nothing
+    may_act: "Callable[[Mol], bool]"
+    act: "Callable[[Mol], Mol]"
+
+
+def _steps_for(mol: "Mol") -> "Iterator[_Step]":
+    """In order. Where nothing is charged, rare or to be normalized, the chemical ones do nothing."""
+    hydrogens, *chemical, fragment, neutralize = _steps()
+    if mol.HasSubstructMatch(_patterns()["any step"]):
+        yield from (hydrogens, *chemical, fragment, neutralize)
+        return
+    if mol.GetNumAtoms() > mol.GetNumHeavyAtoms():
+        yield hydrogens
+    yield fragment
+
+
 @lru_cache(maxsize=1)
-def _steps() -> tuple[tuple[str, Any], ...]:
-    """Made once per process; each takes a molecule and gives another."""
+def _steps() -> tuple[_Step, ...]:
+    """Made once per process."""
     from rdkit import Chem
     from rdkit.Chem.MolStandardize import rdMolStandardize
 
@@ -206,23 +225,27 @@ def _steps() -> tuple[tuple[str, Any], ...]:
     reionizer = rdMolStandardize.Reionizer()
     chooser = rdMolStandardize.LargestFragmentChooser(preferOrganic=True)
     uncharger = rdMolStandardize.Uncharger()
+
+    def always(_: "Mol") -> bool:
+        return True
+
+    def has(name: str) -> "Callable[[Mol], bool]":
+        pattern = _patterns()[name]
+        return lambda mol: bool(mol.HasSubstructMatch(pattern))
+
     return (
-        ("hydrogens", Chem.RemoveHs),
-        ("metal_disconnected", disconnector.Disconnect),
-        ("normalized", normalizer.normalize),
-        ("reionized", reionizer.reionize),
-        ("largest_fragment", chooser.choose),
-        ("neutralized", uncharger.uncharge),
+        _Step("hydrogens", always, Chem.RemoveHs),  # it sanitizes again, too
+        _Step("metal_disconnected", has("metal_disconnected"), disconnector.Disconnect),
+        _Step("normalized", always, normalizer.normalize),
+        _Step("reionized", has("reionized"), reionizer.reionize),
+        _Step("largest_fragment", lambda mol: len(Chem.GetMolFrags(mol)) > 1, chooser.choose),
+        _Step("neutralized", always, uncharger.uncharge),
     )
 
 
-def _differs(step: str, before: "Mol", after: "Mol") -> bool:
+def _signs(mol: "Mol") -> tuple[int, int, list[tuple[int, int]]]:
     """Cheap signs of a change: atoms, bonds, charges."""
-    if step == "hydrogens":
-        return False
-    if before.GetNumAtoms() != after.GetNumAtoms() or before.GetNumBonds() != after.GetNumBonds():
-        return True
-    return _charges(before) != _charges(after)
+    return mol.GetNumAtoms(), mol.GetNumBonds(), _charges(mol)
 
 
 def _charges(mol: "Mol") -> list[tuple[int, int]]:

@@ -9,6 +9,7 @@ import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Self
@@ -144,7 +145,7 @@ class ModelBundle:
         keys = 0 if self.assessor is None else self.assessor.references.keys.nbytes
         return 2 * self.stored_bytes + keys
 
-    @property
+    @cached_property
     def needs_structures(self) -> bool:
         return self.manifest.needs_structures
 

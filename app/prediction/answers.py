@@ -166,13 +166,14 @@ def _domain(bundle: ModelBundle, found: BundlePredictions, at: int) -> dict[str,
     said, assessor = found.assessment, bundle.assessor
     if said is None or assessor is None:
         return None
-    pairs = zip(said.nearest.places[at], said.nearest.similarity[at], strict=True)
+    near = said.nearest
+    pairs = zip(near.places[at, :_SHOWN], near.similarity[at, :_SHOWN], strict=True)
     return {
         "inside": bool(said.inside[at]),
         "outside_by": said.outside_by(at),
         "similarity": float(said.nearest.closest[at]),
         "leverage": float(said.leverage[at]),
-        "nearest": [_known(bundle, assessor, place, near) for place, near in pairs][:_SHOWN],
+        "nearest": [_known(bundle, assessor, place, similarity) for place, similarity in pairs],
     }
 
 

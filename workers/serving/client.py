@@ -9,6 +9,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Sequence
+from itertools import count
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -32,7 +33,9 @@ class ServingClient:
     """Of one gateway process; for one event loop, between `start` and `close`."""
 
     def __init__(self, redis_url: str, *, max_inputs: int) -> None:
-        self._name = f"serving:answers:{uuid4().hex}"
+        self._own = uuid4().hex
+        self._name = f"serving:answers:{self._own}"
+        self._numbers = count()
         self._max_inputs = max_inputs
         self._asking = AsyncLine(redis_url, timeout=5.0)
         self._hearing = AsyncLine(redis_url, timeout=_LISTEN_SECONDS + 10.0)
@@ -63,7 +66,7 @@ class ServingClient:
         """
         self._admit(len(inputs), seconds)
         question = Question(
-            id=uuid4().hex,
+            id=f"{self._own}-{next(self._numbers)}",
             reply_to=self._name,
             until=time.time() + seconds,
             model_id=model_id,

@@ -18,7 +18,10 @@ BITS = np.array([list(f) for f in FINGERPRINTS], dtype=np.uint8)
 
 
 @pytest.mark.req("U-08")
-def test_similarities_are_rdkits():
+@pytest.mark.parametrize("table_rows", [0, 4096])
+def test_similarities_are_rdkits(table_rows, monkeypatch):
+    """By the lists of bits that many references have, and by the table that few have."""
+    monkeypatch.setattr("app.uncertainty.tanimoto._TABLE_ROWS", table_rows)
     index = TanimotoIndex(BITS[100:])
     for query in range(100):
         expected = DataStructs.BulkTanimotoSimilarity(FINGERPRINTS[query], FINGERPRINTS[100:])
@@ -35,7 +38,9 @@ def test_the_most_similar_come_first():
         assert found.similarity[query] == pytest.approx(expected[found.places[query]], abs=1e-12)
 
 
-def test_a_molecule_without_bits_is_nearest_to_its_like():
+@pytest.mark.parametrize("table_rows", [0, 4096])
+def test_a_molecule_without_bits_is_nearest_to_its_like(table_rows, monkeypatch):
+    monkeypatch.setattr("app.uncertainty.tanimoto._TABLE_ROWS", table_rows)
     bits = np.vstack([BITS[:2], np.zeros(2048, dtype=np.uint8)])
     found = TanimotoIndex(bits).nearest(np.zeros((1, 2048), dtype=np.uint8), 2)
     assert found.places[0].tolist() == [2, 0]
