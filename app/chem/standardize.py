@@ -204,7 +204,7 @@ class _Step(NamedTuple):
 
 
 def _steps_for(mol: "Mol") -> "Iterator[_Step]":
-    """In order. Where nothing is charged, rare or to be normalized, the chemical ones do nothing."""
+    """In order. Where nothing is charged, rare or to be normalized, chemical ones do nothing."""
     hydrogens, *chemical, fragment, neutralize = _steps()
     if mol.HasSubstructMatch(_patterns()["any step"]):
         yield from (hydrogens, *chemical, fragment, neutralize)
