@@ -68,8 +68,6 @@ def create_api(resources: Resources | None = None) -> FastAPI:
         version="0.1.0",
         description=_DESCRIPTION,
         lifespan=lifespan,
-        # api.traced and api.telemetry tell more, and each request would be asked thrice whether to
-        telemetry={"tracing": False, "metrics": False, "logs": False},
         docs_url=None,  # api.routes.docs: without a content network
         redoc_url=None,
     )

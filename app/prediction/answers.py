@@ -171,7 +171,7 @@ def _domain(bundle: ModelBundle, found: BundlePredictions, at: int) -> dict[str,
     return {
         "inside": bool(said.inside[at]),
         "outside_by": said.outside_by(at),
-        "similarity": float(said.nearest.closest[at]),
+        "similarity": float(near.closest[at]),
         "leverage": float(said.leverage[at]),
         "nearest": [_known(bundle, assessor, place, similarity) for place, similarity in pairs],
     }

@@ -33,8 +33,7 @@ class ServingClient:
     """Of one gateway process; for one event loop, between `start` and `close`."""
 
     def __init__(self, redis_url: str, *, max_inputs: int) -> None:
-        self._own = uuid4().hex
-        self._name = f"serving:answers:{self._own}"
+        self._name = f"serving:answers:{uuid4().hex}"
         self._numbers = count()
         self._max_inputs = max_inputs
         self._asking = AsyncLine(redis_url, timeout=5.0)
@@ -66,7 +65,7 @@ class ServingClient:
         """
         self._admit(len(inputs), seconds)
         question = Question(
-            id=f"{self._own}-{next(self._numbers)}",
+            id=f"{self._name}:{next(self._numbers)}",
             reply_to=self._name,
             until=time.time() + seconds,
             model_id=model_id,

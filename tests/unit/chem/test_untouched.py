@@ -33,41 +33,41 @@ def found(smiles):
 
 
 @pytest.fixture
-def all_steps(monkeypatch):
-    """Every step is run on every molecule, as RDKit's steps are meant to be."""
+def check_against_all_steps(monkeypatch):
+    """Of each text what is found is what running every step gives, but that then a nitro group in
+    one of several parts is called `normalized`: its atoms come back in another order.
+    """
 
-    def switch_on():
+    def check(texts):
+        quick = [found(text) for text in texts]
         steps = [step._replace(may_act=lambda _: True) for step in module._steps()]
         monkeypatch.setattr(module, "_untouched", lambda text: None)
         monkeypatch.setattr(module, "_steps_for", lambda mol: steps)
+        for text, mine in zip(texts, quick, strict=True):
+            whole = found(text)
+            if mine != whole and "." in text and holds_nitro_group(text):
+                smiles, changes, mol = whole
+                whole = smiles, tuple(c for c in changes if c != "normalized"), mol
+            assert mine == whole, text
 
-    return switch_on
+    return check
 
 
-def test_every_step_run_gives_the_same(all_steps):
+def holds_nitro_group(text):
+    return bool(module._NITRO_GROUP.search(text)) or "N(=O)=O" in text
+
+
+def test_every_step_run_gives_the_same(check_against_all_steps):
     texts = [*TRICKY, *(row["smiles"] for row in rows_of("hiv.csv.gz")[::40])]
     texts += [row["smiles"] for row in rows_of("hiv.csv.gz")[:9000] if "[N+](" in row["smiles"]]
-    texts = [text for text in texts if "." not in text or "[N+]" not in text]
-    quick = [found(text) for text in texts]
-    all_steps()
-    assert [found(text) for text in texts] == quick
+    check_against_all_steps(texts)
 
 
-def test_every_step_run_on_what_has_several_parts_gives_the_same_structure(all_steps):
-    """But for `normalized`, which all steps say of a nitro group in another order of atoms."""
+def test_every_step_run_on_what_has_several_parts_gives_the_same(check_against_all_steps):
     molecules = [*TRICKY, *(row["smiles"] for row in rows_of("hiv.csv.gz")[::200])]
     texts = [f"{one}.{BESIDE[n % len(BESIDE)]}" for n, one in enumerate(molecules)]
     texts += [f"{other}.{one}" for one in TRICKY for other in BESIDE]
-
-    def told(text):
-        said = found(text)
-        if isinstance(said, str):
-            return said
-        return said[0], [change for change in said[1] if change != "normalized"], said[2]
-
-    quick = [told(text) for text in texts]
-    all_steps()
-    assert [told(text) for text in texts] == quick
+    check_against_all_steps(texts)
 
 
 def test_a_nitro_group_beside_a_salt_is_not_called_normalized():
