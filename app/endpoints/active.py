@@ -163,8 +163,7 @@ def _all_active(session: Session) -> Iterator[tuple[EndpointRow, EndpointRevisio
         .where(EndpointRow.state == "active", EndpointRevisionRow.active)
         .order_by(EndpointRow.updated_at.desc(), EndpointRow.id)
     )
-    for found in session.execute(query):
-        yield found.tuple()
+    yield from session.execute(query)
 
 
 def _served(session: Session, endpoint: EndpointRow, row: EndpointRevisionRow) -> tuple[UUID, ...]:

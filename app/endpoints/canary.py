@@ -12,6 +12,7 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -93,7 +94,10 @@ def status(session: Session, stored: Stored, clock: Clock = utc_now) -> dict[str
 
 
 def step_canaries(database: Database, notices: Notices, *, clock: Clock = utc_now) -> list[str]:
-    """Looks at every running canary once; what was done, as sentences for the log."""
+    """Looks at every running canary once; what was done, as sentences for the log. An endpoint that
+    cannot be looked at is logged, and holds up no other. Raises OperationalError while Postgres
+    cannot be reached.
+    """
     with database.session() as session:
         ids = session.scalars(
             select(EndpointRow.id)
@@ -105,7 +109,14 @@ def step_canaries(database: Database, notices: Notices, *, clock: Clock = utc_no
             )
             .order_by(EndpointRow.id)
         ).all()
-    done = [_step_one(database, notices, endpoint_id, clock) for endpoint_id in ids]
+    done = []
+    for endpoint_id in ids:
+        try:
+            done.append(_step_one(database, notices, endpoint_id, clock))
+        except OperationalError:
+            raise
+        except Exception:  # whatever it is, a bad canary of another endpoint has to go back
+            logger.exception("the canary of endpoint %s was not looked at", endpoint_id)
     return [said for said in done if said is not None]
 
 

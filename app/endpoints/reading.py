@@ -45,7 +45,9 @@ def metrics(
     rows = [
         row for row in minutes_of(cursor, endpoint.id, since) if revision in (None, row["revision"])
     ]
-    names = _names(session, {model_id for model_id, _ in arms})
+    # a model that was first asked between the two readings is in the minutes alone
+    models = {model_id for model_id, _ in arms} | {row["model_id"] for row in rows}
+    names = _names(session, models)
     return {
         "endpoint": endpoint.name,
         "since": since,

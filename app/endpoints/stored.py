@@ -11,22 +11,27 @@ from app.db.endpoints import EndpointRow
 from app.endpoints.latency import N_BUCKETS
 from app.endpoints.metering import Counts
 
-_MINUTES: LiteralString = """
-SELECT model_id, mode, sum(requests)::bigint AS requests, sum(inputs)::bigint AS inputs,
-  sum(errors)::bigint AS errors, sum(refused)::bigint AS refused, sum(cached)::bigint AS cached,
-  sum(out_of_domain)::bigint AS out_of_domain, sum(fallbacks)::bigint AS fallbacks
-FROM endpoint_minutes WHERE endpoint_id = %(endpoint)s
-  AND (%(revisions)s::bigint[] IS NULL OR revision = ANY(%(revisions)s))
-  AND (%(since)s::timestamptz IS NULL OR minute >= %(since)s)
-GROUP BY model_id, mode
-"""
-_LATENCIES: LiteralString = """
-SELECT m.model_id, m.mode, t.place, sum(t.n)::bigint AS n
-FROM endpoint_minutes m, unnest(m.latency) WITH ORDINALITY AS t(n, place)
-WHERE m.endpoint_id = %(endpoint)s AND t.n > 0
-  AND (%(revisions)s::bigint[] IS NULL OR m.revision = ANY(%(revisions)s))
-  AND (%(since)s::timestamptz IS NULL OR m.minute >= %(since)s)
-GROUP BY m.model_id, m.mode, t.place
+#: one statement, so that what a gateway adds meanwhile is in all of its figures or in none
+_ARMS: LiteralString = """
+WITH m AS MATERIALIZED (
+  SELECT * FROM endpoint_minutes WHERE endpoint_id = %(endpoint)s
+    AND (%(revisions)s::bigint[] IS NULL OR revision = ANY(%(revisions)s))
+    AND (%(since)s::timestamptz IS NULL OR minute >= %(since)s)
+), arms AS (
+  SELECT model_id, mode, sum(requests)::bigint AS requests, sum(inputs)::bigint AS inputs,
+    sum(errors)::bigint AS errors, sum(refused)::bigint AS refused,
+    sum(cached)::bigint AS cached, sum(out_of_domain)::bigint AS out_of_domain,
+    sum(fallbacks)::bigint AS fallbacks
+  FROM m GROUP BY model_id, mode
+), places AS (
+  SELECT model_id, mode, place, sum(t.n)::bigint AS n
+  FROM m, unnest(m.latency) WITH ORDINALITY AS t(n, place)
+  WHERE place <= %(buckets)s GROUP BY model_id, mode, place
+), latencies AS (
+  SELECT model_id, mode, array_agg(n ORDER BY place) AS latency
+  FROM places GROUP BY model_id, mode
+)
+SELECT * FROM arms LEFT JOIN latencies USING (model_id, mode)
 """
 _SERIES: LiteralString = """
 SELECT minute, revision, model_id, mode, requests, inputs, errors, refused, cached, out_of_domain,
@@ -96,17 +101,15 @@ ALWAYS = Period()
 
 def arms_of(cursor: Cursor, endpoint_id: UUID, period: Period) -> dict[tuple[UUID, str], Counts]:
     """By model and mode."""
-    values = {"endpoint": endpoint_id, **period.as_values()}
-    cursor.execute(_MINUTES, values)
-    found = {}
-    for row in cursor.fetchall():
-        key = (row.pop("model_id"), row.pop("mode"))
-        found[key] = Counts(**row)
-    cursor.execute(_LATENCIES, values)
-    for row in cursor.fetchall():
-        if row["place"] <= N_BUCKETS:
-            found[row["model_id"], row["mode"]].latency[row["place"] - 1] = row["n"]
-    return found
+    values = {"endpoint": endpoint_id, "buckets": N_BUCKETS, **period.as_values()}
+    cursor.execute(_ARMS, values)
+    return {(row.pop("model_id"), row.pop("mode")): _counts(row) for row in cursor.fetchall()}
+
+
+def _counts(row: dict[str, Any]) -> Counts:
+    """Minutes of another release may have fewer buckets."""
+    latency = row.pop("latency") or []
+    return Counts(**row, latency=latency + [0] * (N_BUCKETS - len(latency)))
 
 
 def beginnings_of(

@@ -11,6 +11,7 @@ from app.core.clock import utc_now
 from app.core.errors import NotFound
 from app.db.base import DEFAULT_PROJECT_ID as PROJECT
 from app.db.models import AliasRow, ModelVersionRow
+from app.endpoints import reading, stored
 from app.endpoints.active import (
     endpoints_following,
     endpoints_using,
@@ -313,8 +314,8 @@ CANARY = {
 class Canary:
     """An endpoint with a canary, a clock that is set by hand, and traffic that is made up."""
 
-    def __init__(self, api, resources, models):
-        self.api, self.resources, self.models = api, resources, models
+    def __init__(self, api, resources, models, name="e"):
+        self.api, self.resources, self.models, self.name = api, resources, models, name
         self.now = utc_now()
 
     def pass_(self, seconds):
@@ -326,7 +327,7 @@ class Canary:
         )
 
     def traffic(self, model="sol:2", n=150, errors=0, milliseconds=10.0):
-        meter, found = Meter(), active(self.resources)
+        meter, found = Meter(), active(self.resources, self.name)
         for number in range(n):
             meter.observe(
                 found.endpoint_id,
@@ -340,7 +341,7 @@ class Canary:
 
     @property
     def revision(self):
-        return self.api.get("endpoints/e").json()["revision"]
+        return self.api.get(f"endpoints/{self.name}").json()["revision"]
 
 
 @pytest.fixture
@@ -392,6 +393,21 @@ def test_a_bad_canary_goes_back_with_the_figures(canary, traffic, guard):
     assert guard in broken
     assert guard in found["note"]
     assert canary.look() == []
+
+
+def test_an_endpoint_that_cannot_be_read_holds_up_no_other(canary, caplog):
+    """The one that is looked at first has a specification of another release."""
+    create(canary.api, name="f", canary=CANARY)
+    other = Canary(canary.api, canary.resources, canary.models, name="f")
+    other.traffic(errors=40)
+    with canary.resources.database.cursor() as cursor:
+        cursor.execute(
+            "UPDATE endpoint_revisions SET spec = '{\"later\": 1}' WHERE active AND endpoint_id ="
+            " (SELECT id FROM endpoints WHERE name = 'e')"
+        )
+    (said,) = canary.look()
+    assert said.startswith("endpoint f: canary_rolled_back")
+    assert "was not looked at" in caplog.text
 
 
 def test_what_is_neither_good_nor_bad_waits(canary):
@@ -471,6 +487,47 @@ def test_gateways_add_up_and_nothing_is_lost_at_shutdown(api, made, models, reso
     assert sum(minute["requests"] for minute in told["minutes"]) == 200
     assert forget(resources.database, days=0) >= 1
     assert api.get("endpoints/e/metrics").json()["arms"] == []
+
+
+def test_what_is_counted_while_arms_are_read_is_whole_or_absent(
+    api, models, checked, resources, monkeypatch
+):
+    """A gateway adds the first request of an arm after each statement that reads the arms."""
+    create(api, routes=weights(("sol:1", 50), ("sol:2", 25), ("sol:3", 25)))
+    found = active(resources)
+    unseen = ["sol:3", "sol:2", "sol:1"]
+
+    def first_request():
+        meter = Meter()
+        meter.observe(found.endpoint_id, 1, models[unseen.pop()], "live", milliseconds=20.0)
+        meter.flush(resources.database)
+
+    first_request()
+    with resources.database.cursor() as cursor:
+        arms = stored.arms_of(Amid(cursor, first_request), found.endpoint_id, stored.ALWAYS)
+    assert list(arms) == [(models["sol:1"], "live")]
+    assert [(c.requests, sum(c.latency)) for c in arms.values()] == [(1, 1)]
+
+    def minutes_of(*asked):
+        first_request()
+        return stored.minutes_of(*asked)
+
+    monkeypatch.setattr(reading, "minutes_of", minutes_of)
+    told = api.get("endpoints/e/metrics").json()
+    assert {arm["model"] for arm in told["arms"]} == {"sol:1", "sol:2"}
+    assert {minute["model"] for minute in told["minutes"]} == {"sol:1", "sol:2", "sol:3"}
+
+
+class Amid:
+    """A cursor; after each of its statements something else happens."""
+
+    def __init__(self, cursor, happens):
+        self._cursor, self._happens = cursor, happens
+        self.fetchall = cursor.fetchall
+
+    def execute(self, query, values):
+        self._cursor.execute(query, values)
+        self._happens()
 
 
 PREDICTIONS = """CREATE TABLE IF NOT EXISTS predictions (

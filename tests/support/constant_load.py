@@ -60,12 +60,16 @@ class ConstantLoad:
 
     @contextmanager
     def running(self) -> Iterator["ConstantLoad"]:
-        """Fails at the end when an answer was wrong."""
+        """Fails at the end when an answer was wrong; what failed meanwhile then says so too."""
         for thread in self._threads:
             thread.start()
         try:
             self.pass_by(0.5)
             yield self
+        except AssertionError as error:
+            error.add_note(f"{len(self.seen)} answers, the last: {self.seen[-5:]}")
+            error.add_note(f"{len(self.wrong)} wrong: {self.wrong[:5]}")
+            raise
         finally:
             self._stop.set()
             for thread in self._threads:
@@ -104,6 +108,13 @@ class ConstantLoad:
         )
 
     def _call(self, ref: str) -> None:
+        try:
+            self._ask(ref)
+        except Exception as error:  # whatever it is, the thread must not end unseen
+            self.wrong.append(f"{ref}: {error!r}")
+            raise
+
+    def _ask(self, ref: str) -> None:
         turn = 0
         while not self._stop.is_set():
             turn += 1

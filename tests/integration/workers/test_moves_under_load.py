@@ -170,10 +170,10 @@ def test_a_canary_that_fails_goes_back_by_itself(api, late, server, resources, v
     fallback = {"model": "mols:3", "when": ["error"]}
     with ConstantLoad(api, {ENDPOINT: 1}, told, callers=4).running() as load, beat:
         load.move({ENDPOINT: {1, 2}}, lambda: put_endpoint(api, route(1), canary=slow))
-        load.move({ENDPOINT: 1}, lambda: went_back(api, "p95_ms"))
+        load.move({ENDPOINT: 1}, lambda: went_back(api, beat, "p95_ms"))
         broken = {"canary": canary(4, error_rate=0.2), "fallback": fallback}
         load.move({ENDPOINT: {1, 3}}, lambda: put_endpoint(api, route(1), **broken))
-        load.move({ENDPOINT: 1}, lambda: went_back(api, "error_rate"))
+        load.move({ENDPOINT: 1}, lambda: went_back(api, beat, "error_rate"))
     assert {one.number for one in load.seen} == {1, 2, 3}
     assert len(beat.said) == 2
 
@@ -183,12 +183,16 @@ def canary(version, **guards):
     return {**spec, "min_requests": 10, "guards": {"worse_than_stable": False, **guards}}
 
 
-def went_back(api, guard):
-    found = wait_for(
-        lambda: (one := revision(api))["reason"] == "canary_rolled_back" and one,
-        f"the canary goes back for its {guard}",
-        60,
-    )
+def went_back(api, beat, guard):
+    def looked():
+        assert beat.is_alive()
+        return (one := revision(api))["reason"] == "canary_rolled_back" and one
+
+    try:
+        found = wait_for(looked, f"the canary goes back for its {guard}", 60)
+    except AssertionError as error:
+        error.add_note(f"the endpoint: {api.get('endpoints/e').text}")
+        raise
     assert guard in found["note"]
     assert found["canary"] is None
     assert found["shares"] == {"mols:1": 100.0}
