@@ -13,12 +13,19 @@ from app.core.errors import DeadlineExceeded, JobCancelled, LeaseLost, RetortErr
 from app.core.log_fields import bound, bound_in_process
 from app.core.requests import RequestModel
 from app.core.tracing import span
-from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.core.work import (
+    ChunkResult,
+    ChunkSpec,
+    ChunkWorkContext,
+    FanOut,
+    Outcome,
+    WorkContext,
+)
 from app.db.database import Database
 from app.jobs import chunks as chunk_store
 from app.jobs.attempt_log import attempt_log
 from app.jobs.claim import Owner, claim_finalize, claim_job
-from app.jobs.context import ChunkContext, Drained, JobContext
+from app.jobs.context import ChunkContext, Drained, JobContext, TooEarly
 from app.jobs.finish import (
     MAX_OUTAGES,
     backoff_seconds,
@@ -50,7 +57,7 @@ _PATIENCE_SECONDS = 1800.0
 
 Run = Callable[[Resources, WorkContext, Any], Outcome]
 Plan = Callable[[Resources, WorkContext, Any], FanOut]
-RunChunk = Callable[[Resources, WorkContext, Any, ChunkSpec], dict[str, Any]]
+RunChunk = Callable[[Resources, ChunkWorkContext, Any, ChunkSpec], dict[str, Any]]
 Finalize = Callable[[Resources, WorkContext, Any, Sequence[ChunkResult]], Outcome]
 
 
@@ -103,12 +110,29 @@ def _send_division(job: Job, numbers: list[int]) -> None:
 
 
 def run_chunk(job_id: str, number: int, run: RunChunk) -> int:
-    """One chunk; gives its number (all that a chord carries) and never raises."""
-    with bound(job_id=job_id, chunk=number):
-        return _run_chunk(job_id, number, run)
+    """One chunk, and trials that had to go back and may run by now; gives the number (all that a
+    chord carries) and never raises.
+    """
+    waiting: int | None = number
+    while waiting is not None and _run_chunk(job_id, waiting, run):
+        waiting = _first_put_back(job_id)
+    return number
 
 
-def _run_chunk(job_id: str, number: int, run: RunChunk) -> int:
+def _first_put_back(job_id: str) -> int | None:
+    """What is not found here the sweep sends again."""
+    if draining.is_draining():
+        return None
+    try:
+        return chunk_store.first_put_back(get_resources().database, UUID(job_id))
+    except Exception as error:
+        if not is_outage(error):
+            raise
+        return None
+
+
+def _run_chunk(job_id: str, number: int, run: RunChunk) -> bool:
+    """Whether a chunk has succeeded."""
     resources = get_resources()
     since = time.time_ns()
     settings = resources.settings
@@ -116,17 +140,19 @@ def _run_chunk(job_id: str, number: int, run: RunChunk) -> int:
         resources.database, UUID(job_id), number, _owner(), lease_seconds=settings.lease_seconds
     )
     if chunk is None:
-        logger.info("chunk %s of job %s: nothing to do", number, job_id)
-        return number
-    log = LoggedRun(job_id=chunk.job_id, attempt=chunk.job_attempt, chunk=number)
+        with bound(job_id=job_id, chunk=number):
+            logger.info("chunk %s of job %s: nothing to do", number, job_id)
+        return False
+    log = LoggedRun(job_id=chunk.job_id, attempt=chunk.job_attempt, chunk=chunk.chunk)
     ids = _ids(log, chunk.kind, chunk.correlation_id)
     spans = chunk_span(chunk, since)
-    with ids, spans, attempt_log(resources.database, settings, log):
-        _work_on_chunk(resources, chunk, run)
-    return number
+    here = bound(job_id=job_id, chunk=chunk.chunk)
+    with here, ids, spans, attempt_log(resources.database, settings, log):
+        return _work_on_chunk(resources, chunk, run)
 
 
-def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> None:
+def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> bool:
+    """Whether it has succeeded."""
     settings = resources.settings
     name = f"chunk {chunk.chunk} of job {chunk.job_id}"
     logger.info("%s starts: %d to %d", name, chunk.spec.start_row, chunk.spec.stop_row)
@@ -144,6 +170,8 @@ def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> None:
         logger.info("%s succeeded", name)
     except Exception as error:  # noqa: BLE001 - decided by kind, and logged, in _end_chunk
         _end_chunk(resources, chunk, error)
+        return False
+    return True
 
 
 def run_finalize(job_id: str, finalize: Finalize) -> None:
@@ -329,7 +357,7 @@ def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
 
 
 def _end_chunk_by_kind(db: Database, chunk: Chunk, error: Exception) -> None:
-    if isinstance(error, Drained):
+    if isinstance(error, Drained | TooEarly):
         chunk_store.put_back_chunk(db, chunk)
     elif isinstance(error, JobCancelled | DeadlineExceeded):
         chunk_store.cancel_chunk(db, chunk, problem_of(error))

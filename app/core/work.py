@@ -100,8 +100,20 @@ class WorkContext(Protocol):
         """Raise JobCancelled, DeadlineExceeded or LeaseLost when this work should stop."""
 
 
+class ChunkWorkContext(WorkContext, Protocol):
+    """What a chunk may ask besides."""
+
+    def wait_until_ended(self, before: int) -> None:
+        """Returns once no chunk of rows before row `before` is left to do, however it ended; the
+        caller is none of them. Who would wait for long goes back to the queue instead, and begins
+        again: raises what says so, or what `raise_if_cancelled` raises.
+        """
+
+
 class SilentContext:
-    """Remembers what was told, for assertions; never cancels unless `cancel` is set."""
+    """Remembers what was told, for assertions; never cancels unless `cancel` is set. Chunks are
+    run one after another.
+    """
 
     def __init__(self, *, project_id: UUID | None = None, attempt: int = 1) -> None:
         self.job_id = new_id()
@@ -143,3 +155,6 @@ class SilentContext:
     def raise_if_cancelled(self) -> None:
         if self.cancel is not None:
             raise self.cancel
+
+    def wait_until_ended(self, before: int) -> None:
+        """They have been."""

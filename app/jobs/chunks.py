@@ -28,14 +28,22 @@ _INSERT: LiteralString = (
     " dispatched_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now())"
 )
 
+# trials may need those before them, so a message for one means: the first that nobody has begun
 _CLAIM: LiteralString = """
 UPDATE job_chunks c
 SET state = 'running', attempt = c.attempt + 1, claim_token = %(token)s, worker = %(worker)s,
     worker_pid = %(pid)s, lease_expires_at = now() + make_interval(secs => %(lease)s),
     started_at = now(), error = NULL
 FROM jobs j
-WHERE c.job_id = %(job_id)s AND c.chunk = %(chunk)s AND c.state = 'queued'
-  AND (c.run_at IS NULL OR c.run_at <= now())
+WHERE c.job_id = %(job_id)s AND c.state = 'queued' AND (c.run_at IS NULL OR c.run_at <= now())
+  AND c.chunk = CASE WHEN EXISTS (
+      SELECT 1 FROM job_chunks t WHERE t.job_id = %(job_id)s AND t.chunk = %(chunk)s
+        AND t.time_limit_seconds IS NULL
+  ) THEN (
+      SELECT f.chunk FROM job_chunks f WHERE f.job_id = %(job_id)s AND f.state = 'queued'
+        AND (f.run_at IS NULL OR f.run_at <= now())
+      ORDER BY f.start_row LIMIT 1 FOR UPDATE SKIP LOCKED
+  ) ELSE %(chunk)s END
   AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
   AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
 RETURNING c.job_id, c.chunk, c.source, c.start_row, c.stop_row, c.attempt, c.claim_token,
@@ -168,7 +176,9 @@ def _leave_to_chunks(cursor: Cursor, job: Job, progress: dict[str, Any]) -> None
 def claim_chunk(
     db: Database, job_id: UUID, chunk: int, owner: Owner, *, lease_seconds: float
 ) -> Chunk | None:
-    """None for a duplicate message, or when the job has ended or should stop."""
+    """That chunk; of trials the first that waits, whichever is asked for. None for a duplicate
+    message, or when the job has ended or should stop.
+    """
     values = {
         "job_id": job_id,
         "chunk": chunk,
@@ -206,6 +216,30 @@ def beat_chunk(db: Database, chunk: Chunk, *, lease_seconds: float) -> Pulse:
     return Pulse(
         owned=True, cancel_requested=row["job"]["cancel"], deadline_passed=row["job"]["late"]
     )
+
+
+def first_put_back(db: Database, job_id: UUID) -> int | None:
+    """The first trial that has gone back to its queue and has no message there."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT chunk FROM job_chunks WHERE job_id = %s AND state = 'queued'"
+            " AND dispatched_at IS NULL AND time_limit_seconds IS NULL"
+            " AND (run_at IS NULL OR run_at <= now()) ORDER BY start_row LIMIT 1",
+            (job_id,),
+        )
+        row = cursor.fetchone()
+    return row["chunk"] if row else None
+
+
+def any_open_before(db: Database, job_id: UUID, row: int) -> bool:
+    """Whether chunks of the job with rows before that one wait or run."""
+    with db.cursor() as cursor:
+        cursor.execute(
+            "SELECT 1 FROM job_chunks WHERE job_id = %s AND start_row < %s"
+            " AND state IN ('queued', 'running') LIMIT 1",
+            (job_id, row),
+        )
+        return cursor.fetchone() is not None
 
 
 def finish_chunk(db: Database, chunk: Chunk, result: dict[str, Any]) -> None:

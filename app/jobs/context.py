@@ -10,7 +10,7 @@ from uuid import UUID
 
 from app.core.errors import DeadlineExceeded, JobCancelled, LeaseLost, RetortError
 from app.db.database import Database
-from app.jobs.chunks import beat_chunk
+from app.jobs.chunks import any_open_before, beat_chunk
 from app.jobs.claim import Pulse, append_event, beat
 from app.jobs.model import Chunk, Job
 from app.jobs.outages import is_outage
@@ -18,12 +18,21 @@ from app.jobs.outages import is_outage
 logger = logging.getLogger(__name__)
 
 _TICK_SECONDS = 0.5
+#: how often a chunk that waits for others looks, and how long its process has nothing else to do
+_LOOK_SECONDS = 0.25
+_PATIENCE_SECONDS = 5.0
 
 
 class Drained(RetortError):
     """The worker is shutting down: the job goes back to its queue, no attempt is spent."""
 
     code = "drained"
+
+
+class TooEarly(RetortError):
+    """Chunks that this one needs have not ended: it goes back to its queue, no attempt is spent."""
+
+    code = "too_early"
 
 
 class HeartbeatThread:
@@ -260,6 +269,14 @@ class ChunkContext(_Context):
 
     def event(self, type_: str, data: dict[str, Any]) -> None:
         append_event(self._db, self.chunk.job_id, type_, {**data, "chunk": self.chunk.chunk})
+
+    def wait_until_ended(self, before: int) -> None:
+        give_up = time.monotonic() + _PATIENCE_SECONDS
+        while any_open_before(self._db, self.chunk.job_id, before):
+            self.raise_if_cancelled()
+            if time.monotonic() > give_up:
+                raise TooEarly(f"chunks of rows before {before} have not ended")
+            time.sleep(_LOOK_SECONDS)
 
     def _pulse(self) -> Pulse:
         return beat_chunk(self._db, self.chunk, lease_seconds=self._lease)

@@ -11,7 +11,14 @@ from app.algorithms.base import Algorithm, algorithms
 from app.core.errors import InvalidInput, RetortError
 from app.core.ids import new_id
 from app.core.requests import PluginSpec
-from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
+from app.core.work import (
+    ChunkResult,
+    ChunkSpec,
+    ChunkWorkContext,
+    FanOut,
+    Outcome,
+    WorkContext,
+)
 from app.db.studies import StudyRow
 from app.metrics.base import Metric, metrics
 from app.metrics.evaluate import default_metric
@@ -28,9 +35,21 @@ from app.training.material import Material, prepare
 from app.training.params import TrainParams
 from app.tuning.cross_validation import cross_validate, folds
 from app.tuning.params import OptimizeParams
-from app.tuning.study import best_trial, create_study, finished, give_up_stale, load_study
+from app.tuning.study import (
+    ask,
+    best_trial,
+    create_study,
+    finished,
+    give_up_stale,
+    load_study,
+    make_sampler,
+    place_of,
+)
 
 _MAX_CHUNKS = 200
+#: of the chunks so many at a time: at least, and one of how many
+_AT_ONCE = 4
+_ONE_OF = 8
 
 
 def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> FanOut:
@@ -41,10 +60,9 @@ def plan(resources: Resources, context: WorkContext, params: OptimizeParams) -> 
     _audit(resources, context, params, material)
     metric = _metric(params, material.labels.task.type)
     algorithm = _algorithm(params, {}, material.labels.task.type)
-    direction = metric.direction
-    study = create_study(resources.database, _name(context), direction, params.sampler, params.seed)
+    study = create_study(resources.database, _name(context), metric.direction)
     study.set_user_attr("defaults", algorithm.params.model_dump(mode="json"))
-    size = -(-params.n_trials // _MAX_CHUNKS)
+    size = _chunk_size(params)
     return FanOut(
         unit="trial",
         chunks=[
@@ -70,23 +88,39 @@ def _audit(
 
 
 def run_chunk(
-    resources: Resources, context: WorkContext, params: OptimizeParams, chunk: ChunkSpec
+    resources: Resources, context: ChunkWorkContext, params: OptimizeParams, chunk: ChunkSpec
 ) -> dict[str, Any]:
     """Ask, cross-validate, tell, for each trial of the chunk. Run twice, none counts twice."""
+    known = _known_before(params, chunk)
+    context.wait_until_ended(known)
     material = _material(resources, context, params)
-    study = load_study(
-        resources.database, chunk.source["study"], params.sampler, params.seed + chunk.start_row
-    )
-    numbers = []
+    study = load_study(resources.database, chunk.source["study"])
     for place in range(chunk.start_row, chunk.stop_row):
         context.raise_if_cancelled()
-        name = str(place)
-        give_up_stale(study, name)
-        done = finished(study, name)
-        numbers.append(
-            done[0].number if done else _trial(resources, context, params, material, study, name)
-        )
-    return {"trials": numbers}
+        give_up_stale(study, place)
+        trials = {place_of(trial): trial for trial in finished(study)}
+        if place not in trials:
+            past = [
+                trial for at, trial in trials.items() if at < known or chunk.start_row <= at < place
+            ]
+            _trial(resources, context, params, material, study, place, past)
+    return {"trials": list(range(chunk.start_row, chunk.stop_row))}
+
+
+def _chunk_size(params: OptimizeParams) -> int:
+    return -(-params.n_trials // _MAX_CHUNKS)
+
+
+def _known_before(params: OptimizeParams, chunk: ChunkSpec) -> int:
+    """The chunk's trials are drawn from those before this place, and from the chunk's own: as many
+    whatever the number of workers and however long each trial takes.
+    """
+    if params.sampler == "random":
+        return 0
+    size = _chunk_size(params)
+    chunks = -(-params.n_trials // size)
+    at_once = params.at_once or max(_AT_ONCE, chunks // _ONE_OF)
+    return max(0, chunk.start_row // size - at_once + 1) * size
 
 
 def finalize(
@@ -95,7 +129,7 @@ def finalize(
     params: OptimizeParams,
     results: Sequence[ChunkResult],
 ) -> Outcome:
-    study = load_study(resources.database, _name(context), params.sampler, params.seed)
+    study = load_study(resources.database, _name(context))
     best = best_trial(study)
     lost = [result.reason for result in results if result.state == "failed"]
     for reason in lost:
@@ -107,7 +141,7 @@ def finalize(
         "study_id": str(new_id()),
         "best_params": best_params,
         "best_value": best.value,
-        "best_trial": best.number,
+        "best_trial": place_of(best),
         "default_value": _default_value(study),
         "metric": metric.name,
         "direction": metric.direction,
@@ -141,20 +175,21 @@ def _trial(
     params: OptimizeParams,
     material: Material,
     study: Any,
-    name: str,
-) -> int:
-    """One trial's number. The first place of the study tries the defaults."""
+    place: int,
+    past: Sequence[Any],
+) -> None:
+    """The first place of the study tries the defaults."""
     task = material.labels.task
-    trial = study.ask()
-    trial.set_user_attr("chunk", name)
-    trial.set_user_attr("task", task.type)
     cls = algorithms.get(params.algorithm)
     suggest = cls.suggest_seed if params.space == "seed" else cls.suggest
-    drawn = {} if name == "0" else suggest(trial, task)
+    sampler = make_sampler(params.sampler, params.seed + place)
+    trial, drawn = ask(
+        study, place, lambda trial: suggest(trial, task) if place else {}, sampler, past
+    )
     algorithm = _algorithm(params, drawn, task.type)
+    trial.set_user_attr("task", task.type)
     trial.set_user_attr("params", algorithm.params.model_dump(mode="json"))
     metric = _metric(params, task.type)
-    number: int = trial.number
     try:
         value = cross_validate(
             material,
@@ -172,11 +207,10 @@ def _trial(
     if not np.isfinite(value):
         _tell_failed(study, trial)
         raise InvalidInput(
-            f"trial {number}: {metric.name} is defined on no fold", code="metric_undefined"
+            f"trial {place}: {metric.name} is defined on no fold", code="metric_undefined"
         )
     study.tell(trial, value)
-    context.event("metric", {"trial": number, "value": value, "metric": metric.name})
-    return number
+    context.event("metric", {"trial": place, "value": value, "metric": metric.name})
 
 
 def _tell_failed(study: Any, trial: Any) -> None:
@@ -208,14 +242,14 @@ def _train(
     best_params: dict[str, Any],
 ) -> Outcome:
     shared = params.model_dump(
-        exclude={"algorithm", "n_trials", "folds", "metric", "sampler", "space", "then"}
+        exclude={"algorithm", "n_trials", "folds", "metric", "sampler", "at_once", "space", "then"}
     )
     algorithm = PluginSpec(name=params.algorithm, params=best_params)
     return training.run(resources, context, TrainParams(**shared, algorithm=algorithm))
 
 
 def _default_value(study: Any) -> float | None:
-    """Of the untuned parameters; None when that trial failed."""
+    """Of the untuned parameters; None when none with them has ended well."""
     defaults = study.user_attrs["defaults"]
     values = [t.value for t in finished(study) if t.user_attrs["params"] == defaults]
     return values[0] if values else None

@@ -101,16 +101,34 @@ def test_the_gpu_queue_trains_the_network(client, esol):
 
 @pytest.mark.req("F-03")
 def test_a_study_searches_in_parallel_and_trains_the_best(client, esol):
-    job = client.optimize(
-        "esol", targets=[ESOL_TARGET], algorithm="ridge", features=MORGAN, n_trials=5, name="tuned"
-    )
-    result = client.jobs.wait(job["id"])["result"]
-    assert result["n_trials"] == 5
+    """Asked for twice: the same trials, and the same model to the byte."""
+    results, trials = [], []
+    for name in ("tuned", "again"):
+        job = client.optimize(
+            "esol",
+            targets=[ESOL_TARGET],
+            algorithm="ridge",
+            features=MORGAN,
+            n_trials=14,
+            name=name,
+        )
+        result = client.jobs.wait(job["id"])["result"]
+        found = client.transport.json("GET", f"/studies/{result['study_id']}/trials")["items"]
+        results.append(result)
+        trials.append([(t["number"], t["value"], t["params"]) for t in found])
+        assert len(client.transport.json("GET", f"/jobs/{job['id']}/chunks")["items"]) == 14
+    result = results[0]
+    assert result["n_trials"] == 14
     assert result["best_value"] <= result["default_value"]
     assert client.models.get(result["model_ref"])["hyperparameters"] == result["best_params"]
-    trials = client.transport.json("GET", f"/studies/{result['study_id']}/trials")["items"]
-    assert min(t["value"] for t in trials) == pytest.approx(result["best_value"])
-    assert len(client.transport.json("GET", f"/jobs/{job['id']}/chunks")["items"]) == 5
+    assert min(value for _, value, _ in trials[0]) == pytest.approx(result["best_value"])
+    assert trials[1] == trials[0]
+    first, second = (
+        client.transport.json("GET", f"/models/{r['model_ref']}/manifest")["files"] for r in results
+    )
+    same = {file for file in first if first[file] == second[file]}
+    assert {file for file in first if file.startswith("weights/")} <= same
+    assert "predictions.parquet" in same
 
 
 def test_features_are_computed_once(client, esol):

@@ -471,6 +471,6 @@ def test_the_settings_of_the_ml_worker_are_taken(monkeypatch, tmp_path, retort_e
 
     from app.tuning.study import create_study, load_study
 
-    create_study(None, "elsewhere", "maximize", "random", 0).optimize(lambda _: 1.0, n_trials=2)
-    assert len(load_study(None, "elsewhere", "random", 0).trials) == 2
+    create_study(None, "elsewhere", "maximize").optimize(lambda _: 1.0, n_trials=2)
+    assert len(load_study(None, "elsewhere").trials) == 2
     assert (tmp_path / "optuna.db").exists()

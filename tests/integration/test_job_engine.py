@@ -38,6 +38,8 @@ from app.jobs.sweeper import sweep
 from app.jobs.transition import transition
 from app.jobs.waiting_room import WaitingRoom
 from app.jobs.worker_rows import end_claims, keep_leases, put_back_all, too_much_memory
+from tests.support.waiting import wait_for
+from workers import job_task
 
 SETTINGS = Settings()
 OWNER = Owner(worker="cpu@test#1", pid=101)
@@ -693,6 +695,79 @@ def test_what_did_not_stop_in_time_goes_back_unspent(database):
     assert take(database, parts, 0, OTHER).attempt == 1
     assert claim_finalize(database, last_step.id, OTHER, lease_seconds=LEASE) is not None
     assert now(database, foreign).state == JobState.RUNNING
+
+
+@pytest.fixture
+def trials(resources, monkeypatch):
+    """A divided job of four trials, the first of which runs."""
+    monkeypatch.setattr(job_task, "get_resources", lambda: resources)
+    monkeypatch.setattr("app.jobs.context._PATIENCE_SECONDS", 1.0)
+    return Trials(resources.database)
+
+
+class Trials:
+    def __init__(self, database):
+        self._database = database
+        self.job = claimed(database, kind="optimize", params={"dataset": "d"})
+        specs = [ChunkSpec(source={}, start_row=n, stop_row=n + 1) for n in range(4)]
+        chunk_store.fan_out(database, self.job, FanOut(chunks=specs, unit="trial"), LIMIT)
+        self.first = take(database, self.job, 0)
+        self.ran = []
+
+    def message(self, number, *, needs):
+        """As it is delivered; the trial needs all before that place."""
+
+        def run(resources, context, params, chunk):
+            context.wait_until_ended(needs)
+            self.ran.append(chunk.start_row)
+            return {}
+
+        assert job_task.run_chunk(str(self.job.id), number, run) == number
+
+    def state(self, number):
+        query = "SELECT state, attempt FROM job_chunks WHERE job_id = %s AND chunk = %s"
+        with self._database.cursor() as cursor:
+            cursor.execute(query, (self.job.id, number))
+            return tuple(cursor.fetchone().values())
+
+    def first_ends(self):
+        problem = {"code": "x", "title": "x", "detail": "x"}
+        chunk_store.fail_chunk(self._database, self.first, problem)
+
+
+def test_whichever_trial_a_message_names_the_first_that_waits_begins(trials):
+    trials.message(3, needs=0)
+    trials.message(1, needs=0)
+    trials.message(3, needs=0)
+    trials.message(2, needs=0)
+    assert trials.ran == [1, 2, 3]
+
+
+def test_a_trial_that_needs_others_waits_for_them(trials, database):
+    """In its process for some seconds, then in its queue, where it spends no attempt."""
+    trials.message(1, needs=1)
+    assert (trials.ran, trials.state(1)) == ([], ("queued", 0))
+    assert [ref.chunk for ref in sweep(database, SETTINGS).chunks] == [1], "sent again at once"
+    with ThreadPoolExecutor(1) as other:
+        began = time.monotonic()
+        waiting = other.submit(trials.message, 1, needs=1)
+        wait_for(lambda: trials.state(1)[0] == "running", "it waits")
+        trials.first_ends()
+        waiting.result()
+        assert time.monotonic() - began < 1.0
+    assert (trials.ran, trials.state(1)) == ([1], ("succeeded", 1))
+
+
+def test_who_has_ended_a_trial_goes_on_with_those_that_went_back(trials, database):
+    """They have no message, until the sweep's next round."""
+    one = take(database, trials.job, 1, OTHER)
+    trials.message(2, needs=1)
+    chunk_store.put_back_chunk(database, one)
+    assert trials.ran == []
+    trials.message(3, needs=0)
+    assert trials.ran == [1, 2]
+    trials.message(3, needs=0)
+    assert trials.ran == [1, 2, 3]
 
 
 def test_a_drained_last_step_keeps_its_chunks(database):
