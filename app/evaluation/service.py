@@ -256,8 +256,7 @@ def _figures(
     trust: dict[str, Any] = {"uncertainty": {}, "domain": {}}
     if bundle.assessor is not None and assessment is not None:
         trust = assessment_figures(bundle.assessor, y, predictions, assessment)
-    names = bundle.features.sources
-    importance = feature_importance(bundle, names, X, y, context, seed=params.seed)
+    importance = feature_importance(bundle, X, y, context, seed=params.seed)
     return {
         **trust,
         "metrics": metrics.per_target,

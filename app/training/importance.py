@@ -50,7 +50,7 @@ def measured_importance(
     if isinstance(bundle.fitted, HasImportances) and bundle.fitted.importances():
         return None
     task = bundle.manifest.learning_task
-    groups, blocks = _groups(bundle.features, X, y)
+    groups, blocks = shuffle_groups(bundle.features, X, y)
     known = np.flatnonzero(np.isfinite(y).any(axis=1))
     if len(known) < MIN_ROWS:
         return _none(f"{len(known)} test rows are too few")
@@ -99,11 +99,11 @@ def _none(why: str) -> dict[str, Any]:
     return {"method": "none", "why": why}
 
 
-def _groups(
+def shuffle_groups(
     features: FittedFeatures, X: NDArray[Any], y: NDArray[np.float64]
 ) -> tuple[Groups, bool]:
-    """And whether featurizers are blocks in them. Of more columns of a table than are tried, those
-    that correlate most with the targets.
+    """What is shuffled together, and whether featurizers are blocks in it. Of more columns of a
+    table than are tried, those that correlate most with the targets.
     """
     sources = features.sources
     of_molecules = features.feature_set.width

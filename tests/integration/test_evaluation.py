@@ -265,12 +265,38 @@ def test_twelve_assays_with_missing_labels(world, resources, tmp_path):
     assert all(len(ranked) == 30 for ranked in importance["targets"].values())
 
 
+def test_of_several_featurizers_each_is_a_block(world, esol):
+    """As in training, and by the same rule: what all columns of one are worth together."""
+    model_id = world.train(
+        esol,
+        targets=(ESOL_TARGET,),
+        algorithm={"name": "svm"},
+        features=({"name": "maccs"}, {"name": "rdkit_descriptors"}),
+    )
+    importance = world.evaluate(model_id, bootstrap=0)["feature_importance"]
+    assert importance["note"].startswith("2 blocks tried")
+    ranked = importance["targets"][ESOL_TARGET]
+    measured = world.row(ModelVersionRow, model_id).metrics["importance"]["targets"][ESOL_TARGET]
+    assert [name for name, _ in ranked] == [entry["name"] for entry in measured["losses"]]
+    assert [loss for _, loss in ranked] == pytest.approx(
+        [entry["loss"] for entry in measured["losses"]], rel=0.3
+    )
+
+
 def test_permutation_finds_the_column_that_matters(world, esol):
     """The label is one feature: shuffling that column costs everything, others next to nothing."""
     from app.evaluation.importance import feature_importance
 
+    X = np.random.default_rng(0).normal(size=(400, 60))
+
     class Bundle:
         fitted = object()
+
+        class features:  # noqa: N801
+            sources = (*(f"f{n}" for n in range(59)), "f7")  # two columns of one feature
+
+            class feature_set:  # noqa: N801
+                width = 0  # of a table
 
         class manifest:  # noqa: N801
             algorithm = "svm"
@@ -284,9 +310,7 @@ def test_permutation_finds_the_column_that_matters(world, esol):
 
             return Predictions(values=X[:, [7]].astype(float))
 
-    X = np.random.default_rng(0).normal(size=(400, 60))
-    names = [f"f{n}" for n in range(59)] + ["f7"]  # two columns of one feature
-    found = feature_importance(Bundle, names, X, X[:, [7]].copy(), world.context(), seed=1)
+    found = feature_importance(Bundle, X, X[:, [7]].copy(), world.context(), seed=1)
     (first, loss), *rest = found["targets"]["y"]
     assert first == "f7"
     assert loss == pytest.approx(np.sqrt(2), rel=0.2), "rmse of a column against its shuffle"
