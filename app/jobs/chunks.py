@@ -42,7 +42,7 @@ WHERE c.job_id = %(job_id)s AND c.state = 'queued' AND (c.run_at IS NULL OR c.ru
   ) THEN (
       SELECT f.chunk FROM job_chunks f WHERE f.job_id = %(job_id)s AND f.state = 'queued'
         AND (f.run_at IS NULL OR f.run_at <= now())
-      ORDER BY f.start_row LIMIT 1 FOR UPDATE SKIP LOCKED
+      ORDER BY f.start_row, f.chunk LIMIT 1 FOR UPDATE SKIP LOCKED
   ) ELSE %(chunk)s END
   AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
   AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
@@ -224,7 +224,7 @@ def first_put_back(db: Database, job_id: UUID) -> int | None:
         cursor.execute(
             "SELECT chunk FROM job_chunks WHERE job_id = %s AND state = 'queued'"
             " AND dispatched_at IS NULL AND time_limit_seconds IS NULL"
-            " AND (run_at IS NULL OR run_at <= now()) ORDER BY start_row LIMIT 1",
+            " AND (run_at IS NULL OR run_at <= now()) ORDER BY start_row, chunk LIMIT 1",
             (job_id,),
         )
         row = cursor.fetchone()
