@@ -25,7 +25,7 @@ from app.db.database import Database
 from app.jobs import chunks as chunk_store
 from app.jobs.attempt_log import attempt_log
 from app.jobs.claim import Owner, claim_finalize, claim_job
-from app.jobs.context import ChunkContext, Drained, JobContext, TooEarly
+from app.jobs.context import ChunkContext, Drained, JobContext
 from app.jobs.finish import (
     MAX_OUTAGES,
     backoff_seconds,
@@ -357,7 +357,7 @@ def _end_chunk(resources: Resources, chunk: Chunk, error: Exception) -> None:
 
 
 def _end_chunk_by_kind(db: Database, chunk: Chunk, error: Exception) -> None:
-    if isinstance(error, Drained | TooEarly):
+    if isinstance(error, Drained):
         chunk_store.put_back_chunk(db, chunk)
     elif isinstance(error, JobCancelled | DeadlineExceeded):
         chunk_store.cancel_chunk(db, chunk, problem_of(error))

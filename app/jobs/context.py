@@ -29,10 +29,8 @@ class Drained(RetortError):
     code = "drained"
 
 
-class TooEarly(RetortError):
-    """Chunks that this one needs have not ended: it goes back to its queue, no attempt is spent."""
-
-    code = "too_early"
+class TooEarly(Drained):
+    """It goes back likewise: chunks that this one needs have not ended."""
 
 
 class HeartbeatThread:

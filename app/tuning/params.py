@@ -19,9 +19,9 @@ class OptimizeParams(LearnSpec):
     #: left out: rmse for regression, roc_auc for binary, balanced_accuracy for multiclass
     metric: str | None = Field(default=None, max_length=100)
     sampler: Literal["tpe", "random"] = "tpe"
-    #: how many trials may run at the same time where there are as many processes. A trial is drawn
-    #: from the results of all but so many before it, whoever is done first, so that the same
-    #: request tries the same parameters; left out: 4, and an eighth of the trials above 32
+    #: how many trials may run at the same time. A trial is drawn from the results of all before it
+    #: but those that may still run, whoever is done first, so that the same request tries the same
+    #: parameters; left out: 4, or an eighth of the trials
     at_once: int | None = Field(default=None, ge=1, le=200)
     #: seed: the ML worker's documented space (random_forest, gradient_boosting,
     #: logistic_regression); other algorithms have one space
