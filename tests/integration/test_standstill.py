@@ -191,7 +191,7 @@ def test_tables_half_made_are_made_whole(database):
     with database.cursor() as cursor:
         cursor.execute("DELETE FROM optuna.alembic_version")
         cursor.execute("DROP TABLE optuna.trial_heartbeats")
-    create_study(database, "whole", "minimize", "random", 1).ask()
+    create_study(database, "whole", "minimize").ask()
     with database.cursor() as cursor:
         cursor.execute("SELECT to_regclass('optuna.trial_heartbeats') IS NOT NULL AS made")
         assert cursor.fetchone()["made"]
@@ -202,7 +202,7 @@ def test_tables_half_made_are_made_whole(database):
 def test_a_study_that_stood_still_is_an_outage(database, impatient, monkeypatch):
     """Optuna's engine is its own: what ended its transaction comes wrapped twice."""
     study_storage(database)
-    study = create_study(impatient, "still", "minimize", "random", 1)
+    study = create_study(impatient, "still", "minimize")
     dialect = study._storage._backend.engine.dialect
     commit = dialect.do_commit
 
@@ -218,7 +218,7 @@ def test_a_study_that_stood_still_is_an_outage(database, impatient, monkeypatch)
 
 def test_an_outage_behind_a_study_is_an_outage(database, monkeypatch):
     """Optuna wraps it: a training would end as our mistake when Postgres was started again."""
-    study = create_study(database, "outage", "minimize", "random", 1)
+    study = create_study(database, "outage", "minimize")
     engine = study._storage._backend.engine
     gone = sqlalchemy.exc.OperationalError("SELECT 1", {}, ConnectionResetError())
     wrong = sqlalchemy.exc.DataError("SELECT 1", {}, ValueError())
