@@ -132,7 +132,7 @@ def _first_put_back(job_id: str) -> int | None:
 
 
 def _run_chunk(job_id: str, number: int, run: RunChunk) -> bool:
-    """Whether a chunk has succeeded."""
+    """Whether a trial has succeeded, so that others may run by now."""
     resources = get_resources()
     since = time.time_ns()
     settings = resources.settings
@@ -146,9 +146,8 @@ def _run_chunk(job_id: str, number: int, run: RunChunk) -> bool:
     log = LoggedRun(job_id=chunk.job_id, attempt=chunk.job_attempt, chunk=chunk.chunk)
     ids = _ids(log, chunk.kind, chunk.correlation_id)
     spans = chunk_span(chunk, since)
-    here = bound(job_id=job_id, chunk=chunk.chunk)
-    with here, ids, spans, attempt_log(resources.database, settings, log):
-        return _work_on_chunk(resources, chunk, run)
+    with ids, spans, attempt_log(resources.database, settings, log):
+        return _work_on_chunk(resources, chunk, run) and chunk.is_trial
 
 
 def _work_on_chunk(resources: Resources, chunk: Chunk, run: RunChunk) -> bool:

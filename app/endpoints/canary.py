@@ -12,7 +12,6 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import select
-from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from app.core.clock import utc_now
@@ -29,6 +28,7 @@ from app.endpoints.resolving import ids_in
 from app.endpoints.revisions import CanaryState, NewRevision, append, finished, going_back
 from app.endpoints.spec import CanarySpec, EndpointSpec
 from app.endpoints.stored import Period, arms_of, pairs_of
+from app.jobs.outages import is_outage
 
 logger = logging.getLogger(__name__)
 
@@ -95,8 +95,7 @@ def status(session: Session, stored: Stored, clock: Clock = utc_now) -> dict[str
 
 def step_canaries(database: Database, notices: Notices, *, clock: Clock = utc_now) -> list[str]:
     """Looks at every running canary once; what was done, as sentences for the log. An endpoint that
-    cannot be looked at is logged, and holds up no other. Raises OperationalError while Postgres
-    cannot be reached.
+    cannot be looked at is logged, and holds up no other; outages are raised.
     """
     with database.session() as session:
         ids = session.scalars(
@@ -113,9 +112,9 @@ def step_canaries(database: Database, notices: Notices, *, clock: Clock = utc_no
     for endpoint_id in ids:
         try:
             done.append(_step_one(database, notices, endpoint_id, clock))
-        except OperationalError:
-            raise
-        except Exception:  # whatever it is, a bad canary of another endpoint has to go back
+        except Exception as error:  # a bad canary of another endpoint has to go back
+            if is_outage(error):
+                raise
             logger.exception("the canary of endpoint %s was not looked at", endpoint_id)
     return [said for said in done if said is not None]
 

@@ -28,25 +28,27 @@ _INSERT: LiteralString = (
     " dispatched_at) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, now())"
 )
 
+#: SQL for a chunk `c` that may begin
+READY: LiteralString = "c.state = 'queued' AND (c.run_at IS NULL OR c.run_at <= now())"
 # trials may need those before them, so a message for one means: the first that nobody has begun
-_CLAIM: LiteralString = """
+_CLAIM: LiteralString = f"""
 UPDATE job_chunks c
 SET state = 'running', attempt = c.attempt + 1, claim_token = %(token)s, worker = %(worker)s,
     worker_pid = %(pid)s, lease_expires_at = now() + make_interval(secs => %(lease)s),
     started_at = now(), error = NULL
 FROM jobs j
-WHERE c.job_id = %(job_id)s AND c.state = 'queued' AND (c.run_at IS NULL OR c.run_at <= now())
+WHERE c.job_id = %(job_id)s AND {READY}
   AND c.chunk = CASE WHEN EXISTS (
       SELECT 1 FROM job_chunks t WHERE t.job_id = %(job_id)s AND t.chunk = %(chunk)s
         AND t.time_limit_seconds IS NULL
   ) THEN (
-      SELECT f.chunk FROM job_chunks f WHERE f.job_id = %(job_id)s AND f.state = 'queued'
-        AND (f.run_at IS NULL OR f.run_at <= now())
-      ORDER BY f.start_row, f.chunk LIMIT 1 FOR UPDATE SKIP LOCKED
+      SELECT c.chunk FROM job_chunks c WHERE c.job_id = %(job_id)s AND {READY}
+      ORDER BY c.start_row, c.chunk LIMIT 1 FOR UPDATE SKIP LOCKED
   ) ELSE %(chunk)s END
   AND j.id = c.job_id AND j.state = 'running' AND j.fanned_out_at IS NOT NULL
   AND j.cancel_requested_at IS NULL AND (j.deadline_at IS NULL OR j.deadline_at > now())
 RETURNING c.job_id, c.chunk, c.source, c.start_row, c.stop_row, c.attempt, c.claim_token,
+          c.time_limit_seconds IS NULL AS is_trial,
           j.project_id, j.kind, j.params, j.correlation_id,
           j.attempt AS job_attempt, coalesce((
               SELECT max(p.planned_in) FROM job_chunks p WHERE p.job_id = c.job_id
@@ -222,9 +224,9 @@ def first_put_back(db: Database, job_id: UUID) -> int | None:
     """The first trial that has gone back to its queue and has no message there."""
     with db.cursor() as cursor:
         cursor.execute(
-            "SELECT chunk FROM job_chunks WHERE job_id = %s AND state = 'queued'"
+            f"SELECT chunk FROM job_chunks c WHERE job_id = %s AND {READY}"
             " AND dispatched_at IS NULL AND time_limit_seconds IS NULL"
-            " AND (run_at IS NULL OR run_at <= now()) ORDER BY start_row, chunk LIMIT 1",
+            " ORDER BY start_row, chunk LIMIT 1",
             (job_id,),
         )
         row = cursor.fetchone()

@@ -5,12 +5,12 @@ from typing import LiteralString
 from uuid import UUID
 
 from app.db.database import Database
+from app.jobs.chunks import READY
 from app.jobs.states import JobState
 
 _LIMIT = 20
 
 _MAY_RUN: LiteralString = "(deadline_at IS NULL OR deadline_at > now())"
-_READY_CHUNK: LiteralString = "c.state = 'queued' AND (c.run_at IS NULL OR c.run_at <= now())"
 
 #: first whole jobs; then divided ones of which a chunk waits, or nothing but the last step is left
 _NEXT: LiteralString = f"""
@@ -18,7 +18,7 @@ SELECT id, kind, state = 'running' AS divided FROM jobs
 WHERE queue = %(queue)s AND {_MAY_RUN} AND (state = 'queued' OR (
     state = 'running' AND fanned_out_at IS NOT NULL AND claim_token IS NULL
     AND cancel_requested_at IS NULL AND (
-        EXISTS (SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id AND {_READY_CHUNK})
+        EXISTS (SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id AND {READY})
         OR NOT EXISTS (SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id
                        AND c.state IN ('queued', 'running')))))
 ORDER BY divided, priority DESC, id LIMIT {_LIMIT}
@@ -26,7 +26,7 @@ ORDER BY divided, priority DESC, id LIMIT {_LIMIT}
 
 _PARTS: LiteralString = f"""
 SELECT state, claim_token IS NOT NULL AS owned, fanned_out_at IS NOT NULL AS divided, ARRAY(
-    SELECT chunk FROM job_chunks c WHERE c.job_id = jobs.id AND {_READY_CHUNK} ORDER BY chunk
+    SELECT chunk FROM job_chunks c WHERE c.job_id = jobs.id AND {READY} ORDER BY chunk
     LIMIT {_LIMIT}) AS ready, EXISTS (
     SELECT 1 FROM job_chunks c WHERE c.job_id = jobs.id AND c.state IN ('queued', 'running')
 ) AS open

@@ -89,6 +89,8 @@ class Chunk:
     planned_in: int
     attempt: int
     claim_token: UUID
+    #: of a search or a comparison: it takes as long as it takes, and may need those before it
+    is_trial: bool
     correlation_id: str | None = None
 
 

@@ -410,6 +410,15 @@ def test_an_endpoint_that_cannot_be_read_holds_up_no_other(canary, caplog):
     assert "was not looked at" in caplog.text
 
 
+def test_an_outage_is_no_endpoint_that_cannot_be_read(canary, monkeypatch):
+    def away(*_):
+        raise psycopg.OperationalError("the server is away")
+
+    monkeypatch.setattr("app.endpoints.canary.arms_of", away)
+    with pytest.raises(psycopg.OperationalError):
+        canary.look()
+
+
 def test_what_is_neither_good_nor_bad_waits(canary):
     canary.pass_(61)
     canary.traffic("sol:1", n=500, errors=25)

@@ -1,12 +1,15 @@
 """The same optimize request tries the same parameters, in whatever order its trials end."""
 
+from types import SimpleNamespace
+
 import pytest
 
-from app.core.work import ChunkResult, SilentContext
+from app.core.work import SilentContext
 from app.tuning import service as tuning
 from app.tuning.params import OptimizeParams
 from app.tuning.study import list_trials
 from tests.support.datasets import PROJECT, ingested
+from tests.support.inprocess import run_fan_out
 from tests.support.molecules import ESOL_TARGET, rows_of
 
 #: TPE begins with the ninth that a draw knows of
@@ -42,15 +45,14 @@ def search(resources):
             **options,
         )
         context = InAnyOrder()
-        chunks = tuning.plan(resources, context, params).chunks
-        done = {}
-        for number in order(len(chunks)):
-            spec = chunks[number]
+
+        def run_chunk(resources, context, params, spec):
             result = tuning.run_chunk(resources, context, params, spec)
-            done[number] = ChunkResult(chunk=number, spec=spec, state="succeeded", result=result)
             context.ended |= set(range(spec.start_row, spec.stop_row))
-        results = [done[number] for number in range(len(chunks))]
-        found = tuning.finalize(resources, context, params, results).result
+            return result
+
+        service = SimpleNamespace(plan=tuning.plan, run_chunk=run_chunk, finalize=tuning.finalize)
+        found = run_fan_out(service, resources, context, params, order=order).result
         trials = list_trials(resources.database, f"job-{context.job_id}")
         found.pop("study_id")
         return found, [(t["number"], t["value"], t["params"]) for t in trials]
