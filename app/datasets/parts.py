@@ -1,10 +1,10 @@
 """A raw file cut into Parquet parts, one per chunk: what ingest and batch prediction begin with."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import accumulate
+from itertools import accumulate, pairwise
 from typing import Any, Literal, Self
 from uuid import UUID
 
@@ -33,10 +33,12 @@ _PART_WEIGHT = 64 * 1024 * 1024
 _CELL_WEIGHT = 50
 #: of the whole file; above it, half the parts are kept for cutting by weight
 _HEAVY = 512 * 1024 * 1024
-#: of the whole file; up to it, the rows of the first pass are kept for the second
-_LIGHT = 16 * 1024 * 1024
 #: cells that are turned into a row group at once
 _WRITE_WEIGHT = 16 * 1024 * 1024
+#: of the whole file; up to it, the rows of the first pass are kept for the second
+_LIGHT = _WRITE_WEIGHT
+#: parts of a light file that are written at a time: the disk is waited for, not the processor
+_WRITERS = 4
 #: a structure longer than that is refused anyway, and shown by its beginning
 _MAX_SHOWN = 5_000
 _SHOWN = 500
@@ -143,21 +145,14 @@ def write_parts(
         ends = list(accumulate(sizes(layout.rows)))
         size, most = max(1, layout.rows // len(ends)), _heaviest(weight, len(ends))
     layout = layout.model_copy(update={"rows_per_part": size})
-    specs: list[ChunkSpec] = []
-    names = [column["name"] for column in layout.columns]
-    with ExitStack() as stack:
-        if kept is None:
-            table = stack.enter_context(options.open(resources, file_key, file_name))
-        rows = _Rows(table.rows if kept is None else iter(kept))
-        while rows.left():
-            context.raise_if_cancelled()
-            key = keys.work(context.job_id, context.attempt, f"parts/{len(specs):05d}.parquet")
-            part = rows.part(size if ends is None else _up_to(ends, rows.given), most)
-            written = _write_part(resources.storage, key, part, names)
-            specs.append(ChunkSpec(source={"key": key}, start_row=0, stop_row=written))
-            context.progress(rows.given, layout.rows, stage="read", message="cutting into parts")
+    parts = _PartWriter(resources.storage, context, layout)
+    if kept is not None:
+        parts.write_together(kept, ends or [*range(size, layout.rows, size), layout.rows])
+    else:
+        with options.open(resources, file_key, file_name) as table:
+            parts.write_streamed(_Rows(table.rows), size if ends is None else ends, most)
     layout.save(resources.storage, context.job_id, context.attempt)
-    return specs, layout
+    return parts.specs, layout
 
 
 def read_part(storage: Storage, spec: ChunkSpec) -> list[dict[str, Any]]:
@@ -283,20 +278,55 @@ class _Rows:
             yield row
 
 
-def _write_part(storage: Storage, key: str, rows: Iterator[SourceRow], names: Sequence[str]) -> int:
-    """How many rows were written; a row group at a time, so that huge cells are not held twice."""
-    fields: list[pa.Field[Any]] = [pa.field("__row__", pa.int64())]
-    fields += [pa.field(name, pa.string()) for name in ("__reason__", *names)]
-    schema = pa.schema(fields)
-    written = 0
-    with (
-        storage.writer(key) as stream,
-        pq.ParquetWriter(stream, schema, compression="zstd") as writer,
-    ):
-        for batch in _batches(rows):
-            writer.write_table(_arrow(batch, names, schema))
-            written += len(batch)
-    return written
+class _PartWriter:
+    def __init__(self, storage: Storage, context: WorkContext, layout: Layout) -> None:
+        self.specs: list[ChunkSpec] = []
+        self._storage = storage
+        self._context = context
+        self._rows = layout.rows
+        self._names = [column["name"] for column in layout.columns]
+        fields: list[pa.Field[Any]] = [pa.field("__row__", pa.int64())]
+        fields += [pa.field(name, pa.string()) for name in ("__reason__", *self._names)]
+        self._schema = pa.schema(fields)
+
+    def write_together(self, rows: list[SourceRow], ends: Sequence[int]) -> None:
+        """Light rows, in parts up to each of `ends`; several are written at a time."""
+        with ThreadPoolExecutor(_WRITERS) as pool:
+            writing = [
+                pool.submit(self._write, self._key(number), [rows[start:stop]])
+                for number, (start, stop) in enumerate(pairwise([0, *ends]))
+            ]
+            for stop, written in zip(ends, writing, strict=True):
+                self._add(written.result(), stop)
+
+    def write_streamed(self, rows: "_Rows", size: int | Sequence[int], most: int) -> None:
+        """Parts of `size` rows, or up to each of its ends; smaller ones where rows are heavy."""
+        while rows.left():
+            asked = size if isinstance(size, int) else _up_to(size, rows.given)
+            batches = _batches(rows.part(asked, most))
+            self._add(self._write(self._key(len(self.specs)), batches), rows.given)
+
+    def _key(self, number: int) -> str:
+        name = f"parts/{number:05d}.parquet"
+        return keys.work(self._context.job_id, self._context.attempt, name)
+
+    def _write(self, key: str, batches: Iterable[Sequence[SourceRow]]) -> ChunkSpec:
+        """A row group at a time, so that huge cells are not held twice."""
+        written = 0
+        with (
+            self._storage.writer(key) as stream,
+            pq.ParquetWriter(stream, self._schema, compression="zstd") as writer,
+        ):
+            for batch in batches:
+                writer.write_table(_arrow(batch, self._names, self._schema))
+                written += len(batch)
+        return ChunkSpec(source={"key": key}, start_row=0, stop_row=written)
+
+    def _add(self, part: ChunkSpec, rows: int) -> None:
+        """`rows`: of the file, as far as they are written."""
+        self.specs.append(part)
+        self._context.progress(rows, self._rows, stage="read", message="cutting into parts")
+        self._context.raise_if_cancelled()
 
 
 def _batches(rows: Iterator[SourceRow]) -> Iterator[list[SourceRow]]:

@@ -1,8 +1,8 @@
 """Rows of cells become a table: header or none, empty last columns, ragged rows."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import chain
+from typing import NamedTuple
 
 from app.core.errors import InvalidInput
 from app.core.settings import Settings
@@ -13,8 +13,7 @@ _SAMPLE = 200
 _SAMPLE_CHARACTERS = 8 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class Record:
+class Record(NamedTuple):
     """Cells of one row, without blanks around them."""
 
     cells: list[str]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from itertools import chain
-from typing import Literal, Self
+from typing import Literal, NamedTuple, Self
 
 from app.core.errors import InvalidInput, PayloadTooLarge
 from app.core.settings import Settings
@@ -22,8 +22,7 @@ MAX_COLUMNS = 5_000
 _SAMPLE_CHARACTERS = 16 * 1024 * 1024
 
 
-@dataclass(frozen=True, kw_only=True)
-class SourceRow:
+class SourceRow(NamedTuple):
     """One row of the file: 1-based number of the data row (or record), cells by column."""
 
     row: int
