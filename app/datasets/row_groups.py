@@ -1,5 +1,7 @@
 """Row groups of a Parquet file that do not tell how its rows came."""
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -13,10 +15,19 @@ class RowGroups:
     written when the block ends well.
     """
 
-    def __init__(self, writer: pq.ParquetWriter, size: int) -> None:
-        """`size`: rows of a group."""
+    def __init__(
+        self,
+        writer: pq.ParquetWriter,
+        size: int,
+        also: Callable[[pa.Table], None] | None = None,
+    ) -> None:
+        """`size`: rows of a group; `also`: what each group is given to while it is written, in a
+        thread (Arrow computes and compresses without Python's lock).
+        """
         self._writer = writer
         self._size = size
+        self._also = also
+        self._beside = ThreadPoolExecutor(1, thread_name_prefix="row-groups")
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -29,8 +40,9 @@ class RowGroups:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if kind is None and self._rows:
-            self._write(pa.concat_tables(self._waiting))
+        with self._beside:
+            if kind is None and self._rows:
+                self._write(pa.concat_tables(self._waiting))
 
     def add(self, table: pa.Table) -> None:
         self._waiting.append(table)
@@ -45,4 +57,8 @@ class RowGroups:
 
     def _write(self, group: pa.Table) -> None:
         # pages end where arrays do
-        self._writer.write_table(group.combine_chunks(), row_group_size=self._size)
+        group = group.combine_chunks()
+        beside = None if self._also is None else self._beside.submit(self._also, group)
+        self._writer.write_table(group, row_group_size=self._size)
+        if beside is not None:
+            beside.result()

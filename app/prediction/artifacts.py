@@ -3,7 +3,7 @@
 import csv
 import io
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, BinaryIO, Self
@@ -53,7 +53,6 @@ class Artifacts:
         self._context = context
         self._schema = schema
         self._stack = ExitStack()
-        self._csv: BinaryIO | None = None
         self._sdf: BinaryIO | None = None
         self._names = ["predictions.parquet"]
         self._names += [f"predictions.{name}" for name in ("csv", "sdf") if name in formats]
@@ -66,14 +65,12 @@ class Artifacts:
         parquet = self._binary("predictions.parquet")
         writer = pq.ParquetWriter(parquet, self._schema, compression="zstd")
         self._stack.enter_context(writer)
-        self._parquet = self._stack.enter_context(RowGroups(writer, _ROW_GROUP))
-        if "predictions.csv" in self._names:
-            self._csv = self._binary("predictions.csv")
-            self._csv.write(csv_header(self._schema.names))
         if "predictions.sdf" in self._names:
             self._sdf = self._binary("predictions.sdf")
         self._rejected = self._text("rejected.csv")
         self._rejected.writerow(["row", "value", "reason"])
+        also = self._csv_rows() if "predictions.csv" in self._names else None
+        self._groups = self._stack.enter_context(RowGroups(writer, _ROW_GROUP, also))
         return self
 
     def __exit__(
@@ -93,10 +90,7 @@ class Artifacts:
         if not np.array_equal(numbers, np.arange(self.rows + 1, self.rows + 1 + len(numbers))):
             raise RuntimeError(f"rows are not in order after row {self.rows}")
         self.rows += len(numbers)
-        self._parquet.add(table)
-        if self._csv is not None:
-            for text in csv_rows(table):
-                self._csv.write(text)
+        self._groups.add(table)
         if self._sdf is not None:
             self._add_sdf(self._sdf, table, sdf_key)
         for row in table.filter(pc.equal(table.column("status"), pa.scalar("error"))).to_pylist():
@@ -110,6 +104,17 @@ class Artifacts:
             self._key("manifest.json"), orjson.dumps(manifest, option=orjson.OPT_INDENT_2)
         )
         return [*files, self._file("manifest.json")]
+
+    def _csv_rows(self) -> Callable[[pa.Table], None]:
+        """Begins the file; what adds rows to it."""
+        stream = self._binary("predictions.csv")
+        stream.write(csv_header(self._schema.names))
+
+        def add(table: pa.Table) -> None:
+            for text in csv_rows(table):
+                stream.write(text)
+
+        return add
 
     def _add_sdf(self, target: BinaryIO, table: pa.Table, key: str | None) -> None:
         if key is None:

@@ -138,9 +138,11 @@ def _stored(featurizer: Featurizer, block: NDArray[Any]) -> NDArray[Any] | None:
 def _column(stored: NDArray[Any], good: NDArray[np.bool_]) -> "pa.Array[Any]":
     """(m, w) numbers as n binary cells of equal size; zeros where not `good`."""
     size = stored.dtype.itemsize * stored.shape[1]
-    full = np.zeros((len(good), stored.shape[1]), dtype=stored.dtype)
-    full[good] = stored
-    cells: Any = pa.py_buffer(full.tobytes())
+    full = np.ascontiguousarray(stored)
+    if not good.all():
+        full = np.zeros((len(good), stored.shape[1]), dtype=stored.dtype)
+        full[good] = stored
+    cells: Any = pa.py_buffer(full.data)
     return pa.FixedSizeBinaryArray.from_buffers(pa.binary(size), len(good), [None, cells])
 
 

@@ -55,3 +55,34 @@ def test_nothing_more_is_written_when_the_block_fails():
     with pq.ParquetWriter(stream, TABLE.schema) as writer, pytest.raises(ValueError, match="no"):
         fail(writer)
     assert pq.ParquetFile(io.BytesIO(stream.getvalue())).metadata.num_rows == 0
+
+
+def test_each_group_is_given_on_while_it_is_written():
+    stream, given = io.BytesIO(), []
+    with (
+        pq.ParquetWriter(stream, TABLE.schema, compression="zstd") as writer,
+        RowGroups(writer, SIZE, given.append) as groups,
+    ):
+        for start in range(0, N, 700):
+            groups.add(TABLE.slice(start, 700))
+    assert [len(group) for group in given] == [1_000, 1_000, 500]
+    assert pa.concat_tables(given).equals(TABLE)
+    assert stream.getvalue() == written([N])
+
+
+@pytest.mark.parametrize("last", [True, False])
+def test_what_fails_beside_fails_the_block(last):
+    """Of a group that is full, and of the last one, which the end of the block writes."""
+
+    def fail(group):
+        raise OSError("no space")
+
+    def write(writer):
+        with RowGroups(writer, SIZE, fail) as groups:
+            groups.add(TABLE.slice(0, 10 if last else SIZE))
+
+    with (
+        pq.ParquetWriter(io.BytesIO(), TABLE.schema) as writer,
+        pytest.raises(OSError, match="no space"),
+    ):
+        write(writer)
