@@ -115,6 +115,8 @@ class TargetCalibration(BaseModel):
     #: numbers: 101 quantiles of the expected error; see `conformal.confidence`
     grid: tuple[float, ...] = ()
     floor: float = 0.0
+    #: numbers: columns of the model's features that the error model takes; None: all
+    columns: tuple[int, ...] | None = None
     #: numbers: the expected error is `Leverage.beyond` and not the error model's
     by_distance: bool = False
     #: classes: beta calibration of each; None: as the model says
@@ -227,7 +229,9 @@ class Assessor:
                 distance
                 if far
                 else self.errors[n].predict(
-                    _features(X, found, n, nearest, self.references.target(n))
+                    _features(
+                        X, found, n, nearest, self.references.target(n), self.errors[n].columns
+                    )
                 )
                 for n, far in enumerate(by_distance)
             ]
@@ -282,8 +286,8 @@ class Assessor:
             index=index,
             leverage=Leverage.load(folder),
             errors=[
-                ErrorModel.load(folder, f"errors-{number}", calibration.targets[target].floor)
-                for number, target in enumerate(task.targets)
+                ErrorModel.load(folder, f"errors-{number}", known.floor, known.columns)
+                for number, known in enumerate(calibration.targets[t] for t in task.targets)
             ],
         )
 
@@ -300,10 +304,15 @@ def class_confidence(found: Predictions) -> Values:
 
 
 def _features(
-    X: NDArray[Any], found: Predictions, number: int, nearest: Nearest, known: References
+    X: NDArray[Any],
+    found: Predictions,
+    number: int,
+    nearest: Nearest,
+    known: References,
+    columns: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     std = None if found.std is None else found.std[:, number]
-    return error_features(X, found.values[:, number], std, nearest, known)
+    return error_features(X, found.values[:, number], std, nearest, known, columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -357,6 +366,7 @@ def _of_errors(
             model = ErrorModel.fit(features[known], errors[known])
             expected = model.predict(features)
             expected[known] = learned
+            model = model.narrowed()
     if not n:
         return _Target(calibration=TargetCalibration(n=0), model=model, expected=expected)
     calibration = TargetCalibration(
@@ -364,6 +374,7 @@ def _of_errors(
         factor=conformal.factor(errors[known], expected[known], LEVEL),
         grid=conformal.quantile_grid(expected[known]),
         floor=model.floor,
+        columns=None if model.columns is None else tuple(model.columns.tolist()),
         by_distance=by_distance,
     )
     return _Target(calibration=calibration, model=model, expected=expected)

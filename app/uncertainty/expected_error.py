@@ -1,6 +1,7 @@
 """How far off a model's numbers are expected to be, learned from rows that it had not seen."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
@@ -8,6 +9,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from app.algorithms.lightgbm_columns import used_columns, with_columns
 from app.algorithms.lightgbm_rows import BoosterRows
 from app.uncertainty.nearest import Nearest
 
@@ -18,6 +20,8 @@ MIN_ROWS = 80
 _ROUNDS = 80
 #: their average ranks errors a little better than one does (out-of-fold rows of the shared sets)
 _MEMBERS = 3
+#: columns of `error_features` before the model's own
+_HINTS = 7
 #: rows that are asked one by one, without LightGBM's preparations for many
 _FEW = 64
 #: of a standard normal variable: one-sided 5 %
@@ -48,12 +52,20 @@ class References:
 
 
 def error_features(
-    X: NDArray[Any], value: Values, std: Values | None, nearest: Nearest, known: References
+    X: NDArray[Any],
+    value: Values,
+    std: Values | None,
+    nearest: Nearest,
+    known: References,
+    columns: NDArray[np.int64] | None = None,
 ) -> NDArray[np.float32]:
     """(n, 7 + width) float32: what hints at an error. The prediction, the ensemble's spread, how
     near the nearest and the five nearest are, how much these differ among each other, from the
-    prediction, and how wrong the model was about them; then the model's own features X (n, width).
+    prediction, and how wrong the model was about them; then the model's own features X (n, width),
+    or (k,) `columns` of it.
     """
+    if columns is not None:
+        X = X.take(columns, axis=1)
     labels, errors = known.y[nearest.places], np.abs(known.residuals[nearest.places])
     weights = nearest.similarity + 1e-6
     hints = (
@@ -65,10 +77,10 @@ def error_features(
         _spread(labels),
         _mean(errors, weights),
     )
-    features = np.empty((len(value), len(hints) + X.shape[1]), dtype=np.float32)
+    features = np.empty((len(value), _HINTS + X.shape[1]), dtype=np.float32)
     for column, hint in enumerate(hints):
         features[:, column] = hint
-    numbers = features[:, len(hints) :]
+    numbers = features[:, _HINTS:]
     numbers[:] = X
     if X.dtype.kind == "f":
         numbers[~np.isfinite(numbers)] = np.nan
@@ -106,6 +118,8 @@ class ErrorModel:
     boosters: tuple[Any, ...]
     #: added before the logarithm: errors below it are equally small
     floor: float
+    #: (k,) columns of X in the features that the boosters take; None: all
+    columns: NDArray[np.int64] | None = None
 
     @classmethod
     def constant(cls) -> Self:
@@ -131,6 +145,19 @@ class ErrorModel:
         )
         return cls(boosters=boosters, floor=floor)
 
+    def narrowed(self) -> Self:
+        """For features of the hints and of those `columns` alone that the boosters look at; of
+        them it expects the same, to the last bit.
+        """
+        used = np.unique(np.concatenate([used_columns(b) for b in self.boosters]))
+        columns = used[used >= _HINTS]
+        kept = np.concatenate([np.arange(_HINTS), columns])
+        return replace(
+            self,
+            boosters=tuple(with_columns(booster, kept) for booster in self.boosters),
+            columns=columns - _HINTS,
+        )
+
     def predict(self, features: NDArray[np.float32]) -> Values:
         """(n,) expected size of the error, in the target's unit; 1 for all without a booster."""
         if not self.boosters or not len(features):
@@ -151,12 +178,15 @@ class ErrorModel:
             booster.save_model(folder / f"{name}-{number}.txt")
 
     @classmethod
-    def load(cls, folder: Path, name: str, floor: float) -> Self:
+    def load(
+        cls, folder: Path, name: str, floor: float, columns: Sequence[int] | None = None
+    ) -> Self:
         import lightgbm
 
         paths = sorted(folder.glob(f"{name}-*.txt"))
         boosters = tuple(lightgbm.Booster(model_file=path) for path in paths)
-        return cls(boosters=boosters, floor=floor)
+        kept = None if columns is None else np.array(columns, dtype=np.int64)
+        return cls(boosters=boosters, floor=floor, columns=kept)
 
 
 def follows_distance(
