@@ -1,7 +1,6 @@
 """Aliases of a name: promote through a gate, roll back, take away, look back."""
 
 from collections.abc import Callable
-from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path, Query, Response
@@ -47,7 +46,7 @@ from app.registry.aliases import (
 )
 from app.registry.archive import archive, resolve_any
 from app.registry.gate_table import refused
-from app.registry.history import list_history
+from app.registry.history import PROMOTED, list_history
 from app.registry.policies import get_policy, policy_json, protection, set_policy
 from app.resources import Resources
 from workers.interactive import ask
@@ -156,9 +155,14 @@ def _moved(
     if_match: str | None,
     key: str | None = None,
 ) -> Moved:
-    """Plan, let a worker check, move. The approver is the caller, never a field (F-10)."""
+    """Plan, let a worker check, move. The approver is the caller, never a field (F-10).
+
+    Serving processes load the version while it is checked. A promotion waits for them; a rollback
+    does not: what is to be left may be wrong, and who was there before is mostly there still.
+    """
     with resources.database.session() as session:
         plan = plan_with(session)
+    loading = warm(resources.publisher, [plan.model_id])
     question = {
         "question": "registry_move",
         "model_id": str(plan.model_id),
@@ -171,12 +175,13 @@ def _moved(
     if gate is not None and not gate["passed"] and gate["policy"]["required"]:
         with resources.database.session() as session:
             raise refused(session, plan, gate)
+    if plan.kind == PROMOTED:
+        loading.wait()
     with resources.database.session() as session:
         moved = move(
             session,
             plan,
             by=caller.name,
-            warm=partial(warm, resources.publisher),
             note=note,
             if_match=if_match,
             key=key,

@@ -1,6 +1,5 @@
 """What a person says of a held run: promote the new version, or keep it."""
 
-from functools import partial
 from uuid import UUID
 
 from fastapi import APIRouter, Response
@@ -39,20 +38,16 @@ def approve(
     with resources.database.session() as session:
         row = records.find(session, caller.project_id, name)
         case = held_case(session, row, records.find_run(session, row, run_id))
+    # loaded while it is checked
+    loading = warm(resources.publisher, [case.plan.model_id])
     seconds = resources.settings.interactive_timeout_seconds
     gate = ask(resources, case.question(caller.name), seconds)["gate"]
     if gate is not None and not gate["passed"] and gate["policy"]["required"]:
         with resources.database.session() as session:
             raise refused(session, case.plan, gate)
+    loading.wait()
     with resources.database.session() as session:
-        run = approve_case(
-            session,
-            case,
-            caller,
-            gate,
-            request.note,
-            warm=partial(warm, resources.publisher),
-        )
+        run = approve_case(session, case, caller, gate, request.note)
     announce(resources.cache)
     return json_response(run_json(run, row.timezone))
 

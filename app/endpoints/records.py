@@ -137,9 +137,11 @@ def put(
         _check_expected(_find(session, project_id, name), expected, must_be_new=must_be_new)
         found = resolve(session, project_id, wanted.spec)
         known = _models_of(session, project_id, name)
-    # loaded while they are checked, which takes as long: nobody who asks then waits for them
-    notices.warm(found.model_ids)
-    _check_models(found, known, check)
+    # loaded while they are checked: nobody who asks then waits for them
+    loading = notices.warm(found.model_ids)
+    if not known.issuperset(found.model_ids):
+        _check_models(found, known, check)
+        loading.wait()
     with database.session() as session:
         if (before := _done_before(session, once)) is not None:  # meanwhile
             return before, must_be_new
@@ -157,8 +159,6 @@ def put(
 
 def _check_models(found: Found, known: frozenset[UUID], check: Check) -> None:
     """Those that the endpoint takes up are read anew; all must predict from the same."""
-    if known.issuperset(found.model_ids):
-        return
     inputs = {
         ref: check(UUID(entry["model_id"]), UUID(entry["model_id"]) not in known)
         for ref, entry in found.resolved.items()

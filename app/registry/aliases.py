@@ -18,7 +18,6 @@ from app.db.models import AliasRow, ModelVersionRow
 from app.db.registry import AliasPolicyRow
 from app.models.records import resolve_model
 from app.models.reference import alias_word
-from app.models.warming import Warm
 from app.registry import history
 from app.registry.policies import policy_json
 
@@ -123,14 +122,14 @@ def move(
     plan: Plan,
     *,
     by: str,
-    warm: Warm,
     note: str = "",
     if_match: str | None = None,
     key: str | None = None,
     gate: dict[str, Any] | None = None,
 ) -> Moved:
-    """Do what was planned; `key` is the request's Idempotency-Key. Serving processes are told
-    first: whoever asks by the alias, or an endpoint that follows it, is to meet a loaded model.
+    """Do what was planned; `key` is the request's Idempotency-Key. Serving processes are to be told
+    before (`app.models.warming`): whoever asks by the alias, or an endpoint that follows it, is to
+    meet a loaded model.
 
     Raises Conflict when something has changed since, PreconditionFailed when the alias is not what
     `if_match` (an ETag) says.
@@ -146,7 +145,6 @@ def move(
     if model.state == "archived":
         raise _archived(plan.name, model.number, plan.alias)
     before = session.get(ModelVersionRow, row.model_id) if row is not None else None
-    warm([model.id])
     if row is None:
         row = AliasRow(project_id=plan.project_id, name=plan.name, alias=plan.alias)
         session.add(row)

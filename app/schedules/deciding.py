@@ -7,7 +7,6 @@ follows from it is one transaction that finds the run still running, or does not
 
 import logging
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +22,7 @@ from app.db.registry import AliasPolicyRow
 from app.db.schedules import ScheduleRow, ScheduleRunRow
 from app.models.pointers import announce
 from app.models.reference import alias_word
-from app.models.warming import Warm, warm
+from app.models.warming import warm
 from app.registry.aliases import Plan, move, plan_promotion
 from app.registry.policies import policy_json
 from app.resources import Resources
@@ -178,6 +177,8 @@ def _verdict(case: Case, gate: dict[str, Any]) -> tuple[str, str]:
 def _finish(
     resources: Resources, case: Case, gate: dict[str, Any] | None, verdict: str, reason: str
 ) -> None:
+    if verdict == "promote":
+        warm(resources.publisher, [case.plan.model_id]).wait()
     with resources.database.session() as session:
         run = session.get_one(
             ScheduleRunRow, case.run.id, with_for_update=True, populate_existing=True
@@ -191,7 +192,7 @@ def _finish(
             return
         if verdict == "promote":
             by = principal_of(case.schedule)
-            _promote(session, case, run, by, gate, reason, partial(warm, resources.publisher))
+            _promote(session, case, run, by, gate, reason)
         else:
             end(session, run, "kept")
     if verdict == "promote":
@@ -205,9 +206,8 @@ def _promote(
     by: Principal,
     gate: dict[str, Any] | None,
     note: str,
-    warm: Warm,
 ) -> None:
-    move(session, case.plan, by=by.name, warm=warm, note=_note(case, note), gate=gate)
+    move(session, case.plan, by=by.name, note=_note(case, note), gate=gate)
     end(session, run, "promoted")
     record(
         session,
@@ -252,14 +252,12 @@ def approve(
     by: Principal,
     gate: dict[str, Any] | None,
     note: str,
-    *,
-    warm: Warm,
 ) -> ScheduleRunRow:
     """`gate`: passed, with `by` as the approver. Raises Conflict when somebody was faster."""
     run = _still_held(session, case.schedule, case.run.id)
     run.details = {**run.details, "gate": gate}
     run.decided_by = by.name
-    _promote(session, case, run, by, gate, note or "approved", warm)
+    _promote(session, case, run, by, gate, note or "approved")
     session.flush()
     return run
 

@@ -3,6 +3,8 @@
 import hashlib
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as FuturesTimeoutError
 
 import numpy as np
 import orjson
@@ -22,11 +24,13 @@ from app.db.files import FileRow
 from app.db.models import AliasRow, ModelVersionRow
 from app.db.projects import ProjectRow
 from app.models.pointers import POINTERS_KEY
+from app.models.warming import Loading
 from app.registry.archive import Dependant, archive
 from app.registry.evaluated_rows import rows_as_bytes
 from app.registry.training import point_after_training
 from app.storage import keys
 from tests.support.gateway import calling
+from tests.support.waiting import wait_for
 from tests.support.worker_here import WorkerHere
 from workers.servers import free_port
 
@@ -295,6 +299,31 @@ def test_serving_processes_load_a_version_before_an_alias_points_to_it(lab, warm
         warmed.told.clear()
     lab.api.delete("registry/sol/aliases/champion")
     assert warmed.told == []
+
+
+def test_a_promotion_waits_for_serving_processes_and_a_rollback_does_not(
+    lab, resources, monkeypatch
+):
+    """A serving process that loads until the test says that it has."""
+    for number in (1, 2):
+        lab.version(number)
+    lab.promoted(1)
+    with resources.redis.pubsub(ignore_subscribe_messages=True) as process:
+        process.subscribe("serving:warm")
+        wait_for(lambda: resources.redis.pubsub_numsub("serving:warm")[0][1] == 1, "it listens", 5)
+        with ThreadPoolExecutor(1) as pool:
+            answer = pool.submit(lab.promoted, 2)
+            told = wait_for(process.get_message, "the process is told", 30)
+            with pytest.raises(FuturesTimeoutError):
+                answer.result(1.0)
+            assert lab.holder() == 1
+            resources.redis.rpush(orjson.loads(told["data"])["reply_to"], b"1")
+            answer.result(30)
+        assert lab.holder() == 2
+        monkeypatch.setattr(Loading, "wait", lambda _: pytest.fail("it was waited for"))
+        lab.rollback()
+        assert lab.holder() == 1
+        assert wait_for(process.get_message, "it is told all the same", 30)
 
 
 def test_an_alias_moves_while_nobody_can_be_told(lab, resources, monkeypatch):

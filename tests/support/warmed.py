@@ -19,11 +19,12 @@ class Warmed:
         #: (versions to load, what names meant then)
         self.told: list[tuple[set[UUID], Meaning]] = []
 
-    def publish(self, channel: str, message: bytes) -> None:
-        """In the place of Redis's."""
+    def publish(self, channel: str, message: bytes) -> int:
+        """In the place of Redis's; nobody listens."""
         assert channel == "serving:warm"
         ids = {UUID(text) for text in orjson.loads(message)["model_ids"]}
         self.told.append((ids, self.meaning()))
+        return 0
 
     def meaning(self) -> Meaning:
         return (

@@ -8,7 +8,7 @@ up those who asked for it and nobody else.
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from uuid import UUID
@@ -42,7 +42,7 @@ logger = logging.getLogger(__name__)
 #: questions of a micro-batch: more only make the first of them wait
 MAX_BATCH = 64
 #: how long an idle process sleeps before it looks whether it is to end or to load something
-_IDLE_SECONDS = 1.0
+_IDLE_SECONDS = 0.25
 _LOADING_SECONDS = 0.01
 #: a busy process looks so often whether it is to load something
 _LOOK_SECONDS = 0.25
@@ -94,11 +94,12 @@ class Server:
             looked = time.monotonic()
             while not self._stopping:
                 self.step(self._idle_seconds())
+                self._tell_loaded()
                 if (now := time.monotonic()) - looked < _LOOK_SECONDS:
                     continue
                 looked = now
                 while message := warm.get_message():
-                    self._models.warm(_model_ids(message["data"]))
+                    self._models.warm(*_asked_to_load(message["data"]))
 
     def _warm_at_start(self) -> None:
         """What will be asked for, most likely."""
@@ -112,6 +113,10 @@ class Server:
             logger.exception("models are loaded when they are first asked for")
             return
         self._models.warm(model_ids)
+
+    def _tell_loaded(self) -> None:
+        for reply_to in self._models.settled():
+            self._line.send(("RPUSH", reply_to, b"1"), ("EXPIRE", reply_to, REPLY_TTL))
 
     def _idle_seconds(self) -> float:
         return _LOADING_SECONDS if self._models.loading else _IDLE_SECONDS
@@ -223,15 +228,31 @@ class _Models:
         self._loads: dict[UUID, Future[ModelBundle]] = {}
         self._waiting: dict[UUID, list[Question]] = defaultdict(list)
         self._broken: dict[UUID, tuple[float, Problem]] = {}
+        #: whom to tell when these are loaded, or cannot be
+        self._to_tell: list[tuple[str, list[UUID]]] = []
 
     @property
     def loading(self) -> bool:
         return bool(self._loads)
 
-    def warm(self, model_ids: Iterable[UUID]) -> None:
+    def warm(self, model_ids: Sequence[UUID], reply_to: str | None = None) -> None:
         for model_id in model_ids:
             if self._cache.peek(model_id) is None:
                 self._load(model_id)
+        if reply_to is not None:
+            self._to_tell.append((reply_to, list(model_ids)))
+
+    def settled(self) -> list[str]:
+        """Whom to tell now."""
+        self._collect()
+        asked, self._to_tell = self._to_tell, []
+        told: list[str] = []
+        for reply_to, model_ids in asked:
+            if self._loads.keys().isdisjoint(model_ids):
+                told.append(reply_to)
+            else:
+                self._to_tell.append((reply_to, model_ids))
+        return told
 
     def add(self, question: Question) -> None:
         self._waiting[question.model_id].append(question)
@@ -272,9 +293,11 @@ def _asked(question: Question) -> Asked:
     return Asked(inputs=question.inputs, use_cache=question.use_cache)
 
 
-def _model_ids(data: bytes) -> list[UUID]:
+def _asked_to_load(data: bytes) -> tuple[list[UUID], str | None]:
+    """The models, and whom to tell (nobody: a gateway of the release before)."""
     try:
-        return [UUID(text) for text in orjson.loads(data)["model_ids"]]
-    except (ValueError, KeyError, TypeError):
+        asked = orjson.loads(data)
+        return [UUID(text) for text in asked["model_ids"]], asked.get("reply_to")
+    except (ValueError, KeyError, TypeError, AttributeError):
         logger.warning("not a request to load models: %r", data[:200])
-        return []
+        return [], None

@@ -397,6 +397,41 @@ def test_models_are_loaded_ahead_by_every_process_that_hears_of_them(resources, 
         listener.join()
 
 
+def test_who_moves_a_name_knows_when_every_process_has_the_model(resources, model, monkeypatch):
+    """A process that loads, and one that never answers."""
+    cache, go_on = model_cache(resources), threading.Event()
+    load = cache._load
+
+    def slowly(model_id):
+        assert go_on.wait(60)
+        return load(model_id)
+
+    monkeypatch.setattr(cache, "_load", slowly)
+    model_id, here = UUID(model["model_id"]), Server(resources)
+    assert warm(resources.publisher, [model_id]).wait(), "nobody listens"
+    listener = threading.Thread(target=here.run, daemon=True)
+    listener.start()
+    try:
+        wait_for(lambda: warm(resources.publisher, []).processes == 1, "it listens", 30)
+        loading = warm(resources.publisher, [model_id, new_id()])
+        assert not loading.wait(1.0)
+        assert cache.peek(model_id) is None
+        go_on.set()
+        assert loading.wait(60), "the second cannot be loaded, which is known as well"
+        assert cache.peek(model_id) is not None
+        assert warm(resources.publisher, [model_id]).wait(60), "it is there already"
+        with resources.redis.pubsub() as silent:
+            silent.subscribe("serving:warm")
+            assert silent.get_message(timeout=5)
+            loading = warm(resources.publisher, [model_id])
+            assert loading.processes == 2
+            assert not loading.wait(3.0)
+    finally:
+        go_on.set()
+        here.stop()
+        listener.join()
+
+
 def test_standardization_is_the_same_as_in_batches(api, server, model):
     (found,) = post(api, "[Na+].CC(=O)[O-]")["predictions"]
     assert found["canonical_smiles"] == Chem.CanonSmiles("CC(=O)O")
