@@ -115,8 +115,6 @@ class TargetCalibration(BaseModel):
     #: numbers: 101 quantiles of the expected error; see `conformal.confidence`
     grid: tuple[float, ...] = ()
     floor: float = 0.0
-    #: numbers: columns of the model's features that the error model takes; None: all
-    columns: tuple[int, ...] | None = None
     #: numbers: the expected error is `Leverage.beyond` and not the error model's
     by_distance: bool = False
     #: classes: beta calibration of each; None: as the model says
@@ -226,16 +224,18 @@ class Assessor:
         distance = self.leverage.beyond(X) if any(by_distance) else np.empty(len(X))
         return np.column_stack(
             [
-                distance
-                if far
-                else self.errors[n].predict(
-                    _features(
-                        X, found, n, nearest, self.references.target(n), self.errors[n].columns
-                    )
-                )
+                distance if far else self._learned(X, nearest, found, n)
                 for n, far in enumerate(by_distance)
             ]
         )
+
+    def _learned(
+        self, X: NDArray[Any], nearest: Nearest, found: Predictions, number: int
+    ) -> Values:
+        """(n,) by the error model of this target."""
+        columns, model = self.errors[number].narrow
+        known = self.references.target(number)
+        return model.predict(_features(X.take(columns, axis=1), found, number, nearest, known))
 
     def _assessed(
         self, X: NDArray[Any], nearest: Nearest, found: Predictions, expected: Values
@@ -279,16 +279,19 @@ class Assessor:
     def load(cls, folder: Path, task: LearningTask) -> Self:
         calibration = Calibration.model_validate_json((folder / "calibration.json").read_text())
         references, index = ReferenceRows.load(folder, len(task.targets))
+        errors = [
+            ErrorModel.load(folder, f"errors-{number}", calibration.targets[target].floor)
+            for number, target in enumerate(task.targets)
+        ]
+        for model in errors:
+            _ = model.narrow  # made now, and not while the first question waits
         return cls(
             task=task,
             calibration=calibration,
             references=references,
             index=index,
             leverage=Leverage.load(folder),
-            errors=[
-                ErrorModel.load(folder, f"errors-{number}", known.floor, known.columns)
-                for number, known in enumerate(calibration.targets[t] for t in task.targets)
-            ],
+            errors=errors,
         )
 
 
@@ -304,15 +307,10 @@ def class_confidence(found: Predictions) -> Values:
 
 
 def _features(
-    X: NDArray[Any],
-    found: Predictions,
-    number: int,
-    nearest: Nearest,
-    known: References,
-    columns: NDArray[np.int64] | None = None,
+    X: NDArray[Any], found: Predictions, number: int, nearest: Nearest, known: References
 ) -> NDArray[np.float32]:
     std = None if found.std is None else found.std[:, number]
-    return error_features(X, found.values[:, number], std, nearest, known, columns)
+    return error_features(X, found.values[:, number], std, nearest, known)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +364,6 @@ def _of_errors(
             model = ErrorModel.fit(features[known], errors[known])
             expected = model.predict(features)
             expected[known] = learned
-            model = model.narrowed()
     if not n:
         return _Target(calibration=TargetCalibration(n=0), model=model, expected=expected)
     calibration = TargetCalibration(
@@ -374,7 +371,6 @@ def _of_errors(
         factor=conformal.factor(errors[known], expected[known], LEVEL),
         grid=conformal.quantile_grid(expected[known]),
         floor=model.floor,
-        columns=None if model.columns is None else tuple(model.columns.tolist()),
         by_distance=by_distance,
     )
     return _Target(calibration=calibration, model=model, expected=expected)

@@ -1,6 +1,5 @@
 """How far off a model's numbers are expected to be, learned from rows that it had not seen."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -52,20 +51,12 @@ class References:
 
 
 def error_features(
-    X: NDArray[Any],
-    value: Values,
-    std: Values | None,
-    nearest: Nearest,
-    known: References,
-    columns: NDArray[np.int64] | None = None,
+    X: NDArray[Any], value: Values, std: Values | None, nearest: Nearest, known: References
 ) -> NDArray[np.float32]:
     """(n, 7 + width) float32: what hints at an error. The prediction, the ensemble's spread, how
     near the nearest and the five nearest are, how much these differ among each other, from the
-    prediction, and how wrong the model was about them; then the model's own features X (n, width),
-    or (k,) `columns` of it.
+    prediction, and how wrong the model was about them; then the model's own features X (n, width).
     """
-    if columns is not None:
-        X = X.take(columns, axis=1)
     labels, errors = known.y[nearest.places], np.abs(known.residuals[nearest.places])
     weights = nearest.similarity + 1e-6
     hints = (
@@ -118,8 +109,6 @@ class ErrorModel:
     boosters: tuple[Any, ...]
     #: added before the logarithm: errors below it are equally small
     floor: float
-    #: (k,) columns of X in the features that the boosters take; None: all
-    columns: NDArray[np.int64] | None = None
 
     @classmethod
     def constant(cls) -> Self:
@@ -145,19 +134,6 @@ class ErrorModel:
         )
         return cls(boosters=boosters, floor=floor)
 
-    def narrowed(self) -> Self:
-        """For features of the hints and of those `columns` alone that the boosters look at; of
-        them it expects the same, to the last bit.
-        """
-        used = np.unique(np.concatenate([used_columns(b) for b in self.boosters]))
-        columns = used[used >= _HINTS]
-        kept = np.concatenate([np.arange(_HINTS), columns])
-        return replace(
-            self,
-            boosters=tuple(with_columns(booster, kept) for booster in self.boosters),
-            columns=columns - _HINTS,
-        )
-
     def predict(self, features: NDArray[np.float32]) -> Values:
         """(n,) expected size of the error, in the target's unit; 1 for all without a booster."""
         if not self.boosters or not len(features):
@@ -172,21 +148,30 @@ class ErrorModel:
     def _by_row(self) -> tuple[BoosterRows, ...]:
         return tuple(BoosterRows(booster) for booster in self.boosters)
 
+    @cached_property
+    def narrow(self) -> "tuple[NDArray[np.int64], ErrorModel]":
+        """(k,) columns of X that the boosters look at, and what expects the same, to the last bit,
+        of features that hold only these beside the hints.
+        """
+        used = [used_columns(booster) for booster in self.boosters]
+        columns = np.unique(np.concatenate(used)) if used else np.empty(0, dtype=np.int64)
+        columns = columns[columns >= _HINTS]
+        kept = np.concatenate([np.arange(_HINTS), columns])
+        boosters = tuple(with_columns(booster, kept) for booster in self.boosters)
+        return columns - _HINTS, replace(self, boosters=boosters)
+
     def save(self, folder: Path, name: str) -> None:
         """`<name>-<member>.txt`; nothing where there is no booster."""
         for number, booster in enumerate(self.boosters):
             booster.save_model(folder / f"{name}-{number}.txt")
 
     @classmethod
-    def load(
-        cls, folder: Path, name: str, floor: float, columns: Sequence[int] | None = None
-    ) -> Self:
+    def load(cls, folder: Path, name: str, floor: float) -> Self:
         import lightgbm
 
         paths = sorted(folder.glob(f"{name}-*.txt"))
         boosters = tuple(lightgbm.Booster(model_file=path) for path in paths)
-        kept = None if columns is None else np.array(columns, dtype=np.int64)
-        return cls(boosters=boosters, floor=floor, columns=kept)
+        return cls(boosters=boosters, floor=floor)
 
 
 def follows_distance(
