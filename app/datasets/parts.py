@@ -4,6 +4,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import accumulate, pairwise
 from typing import Any, Literal, Self
 from uuid import UUID
@@ -105,7 +106,7 @@ class Layout(BaseModel):
     def names(self, role: ColumnRole) -> list[str]:
         return [column["name"] for column in self.columns if column["role"] == role]
 
-    @property
+    @cached_property
     def structure(self) -> str | None:
         """The column of structures; None in a table without molecules."""
         return next(iter(self.names("smiles")), None)
