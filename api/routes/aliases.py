@@ -7,6 +7,7 @@ from fastapi import APIRouter, Header, Path, Query, Response
 from sqlalchemy.orm import Session
 
 from api.dependencies import Caller, WithResources
+from api.gated_moves import checked
 from api.once import REPLAYED
 from api.paging import WithPage
 from api.responses import json_response
@@ -33,7 +34,6 @@ from app.endpoints.active import endpoints_following
 from app.models.pointers import announce
 from app.models.records import list_models
 from app.models.reference import ARCHIVED, alias_word
-from app.models.warming import warm
 from app.registry.aliases import (
     Moved,
     Plan,
@@ -45,11 +45,9 @@ from app.registry.aliases import (
     remove,
 )
 from app.registry.archive import archive, resolve_any
-from app.registry.gate_table import refused
-from app.registry.history import PROMOTED, list_history
+from app.registry.history import list_history
 from app.registry.policies import get_policy, policy_json, protection, set_policy
 from app.resources import Resources
-from workers.interactive import ask
 
 _RESPONSES: dict[int | str, dict[str, object]] = {
     409: {"model": ProblemDocument, "description": "The gate failed, or the state does not allow"},
@@ -155,28 +153,10 @@ def _moved(
     if_match: str | None,
     key: str | None = None,
 ) -> Moved:
-    """Plan, let a worker check, move. The approver is the caller, never a field (F-10).
-
-    Serving processes load the version while it is checked. A promotion waits for them; a rollback
-    does not: what is to be left may be wrong, and who was there before is mostly there still.
-    """
+    """Plan, let a worker check, move. The approver is the caller, never a field (F-10)."""
     with resources.database.session() as session:
         plan = plan_with(session)
-    loading = warm(resources.publisher, [plan.model_id])
-    question = {
-        "question": "registry_move",
-        "model_id": str(plan.model_id),
-        "holder_id": None if plan.holder_id is None else str(plan.holder_id),
-        "policy": plan.policy,
-        "approver": caller.name,
-        "evaluation_id": None if plan.evaluation_id is None else str(plan.evaluation_id),
-    }
-    gate = ask(resources, question, resources.settings.interactive_timeout_seconds)["gate"]
-    if gate is not None and not gate["passed"] and gate["policy"]["required"]:
-        with resources.database.session() as session:
-            raise refused(session, plan, gate)
-    if plan.kind == PROMOTED:
-        loading.wait()
+    gate = checked(resources, plan, plan.policy, approver=caller.name)
     with resources.database.session() as session:
         moved = move(
             session,

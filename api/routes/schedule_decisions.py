@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Response
 
 from api.dependencies import Caller, WithResources
+from api.gated_moves import checked
 from api.responses import json_response
 from api.rights import Guarded, needs
 from api.routes.schedules import Name
@@ -12,13 +13,10 @@ from api.schemas.problem import PROBLEMS
 from api.schemas.schedule import DecisionRequest, RunAnswer, run_json
 from app.access.rights import Right
 from app.models.pointers import announce
-from app.models.warming import warm
-from app.registry.gate_table import refused
 from app.schedules import records
 from app.schedules.deciding import approve as approve_case
 from app.schedules.deciding import held_case
 from app.schedules.deciding import reject as reject_run
-from workers.interactive import ask
 
 router = APIRouter(
     route_class=Guarded,
@@ -38,14 +36,7 @@ def approve(
     with resources.database.session() as session:
         row = records.find(session, caller.project_id, name)
         case = held_case(session, row, records.find_run(session, row, run_id))
-    # loaded while it is checked
-    loading = warm(resources.publisher, [case.plan.model_id])
-    seconds = resources.settings.interactive_timeout_seconds
-    gate = ask(resources, case.question(caller.name), seconds)["gate"]
-    if gate is not None and not gate["passed"] and gate["policy"]["required"]:
-        with resources.database.session() as session:
-            raise refused(session, case.plan, gate)
-    loading.wait()
+    gate = checked(resources, case.plan, case.policy, approver=caller.name)
     with resources.database.session() as session:
         run = approve_case(session, case, caller, gate, request.note)
     announce(resources.cache)

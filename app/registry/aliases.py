@@ -39,6 +39,17 @@ class Plan:
     #: what is said to speak for the version
     evaluation_id: UUID | None = None
 
+    def question(self, policy: dict[str, Any] | None, approver: str) -> dict[str, Any]:
+        """As app/registry/questions.py answers it."""
+        return {
+            "question": "registry_move",
+            "model_id": str(self.model_id),
+            "holder_id": None if self.holder_id is None else str(self.holder_id),
+            "policy": policy,
+            "approver": approver,
+            "evaluation_id": None if self.evaluation_id is None else str(self.evaluation_id),
+        }
+
 
 @dataclass(frozen=True, kw_only=True)
 class Moved:

@@ -57,18 +57,6 @@ class Case:
     def ref(self) -> str:
         return f"{self.candidate.name}:{self.candidate.number}"
 
-    def question(self, approver: str) -> dict[str, Any]:
-        """As app/registry/questions.py answers it."""
-        holder, evaluation = self.plan.holder_id, self.plan.evaluation_id
-        return {
-            "question": "registry_move",
-            "model_id": str(self.candidate.id),
-            "holder_id": None if holder is None else str(holder),
-            "policy": self.policy,
-            "approver": approver,
-            "evaluation_id": None if evaluation is None else str(evaluation),
-        }
-
 
 def decide(resources: Resources, run_id: UUID) -> None:
     """Once its jobs have succeeded. Raises outages, after which the next look decides."""
@@ -81,7 +69,7 @@ def decide(resources: Resources, run_id: UUID) -> None:
     if _is_outdated(case):
         _finish(resources, case, None, "kept", "the champion has changed since the run began")
         return
-    gate = check_move(resources, case.question(approver.name))["gate"]
+    gate = check_move(resources, case.plan.question(case.policy, approver.name))["gate"]
     state, reason = _verdict(case, gate)
     _finish(resources, case, gate, state, reason)
 

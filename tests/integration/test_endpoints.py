@@ -69,7 +69,7 @@ def checked(monkeypatch):
         return {"inputs": "a structure"}
 
     monkeypatch.setattr("api.routes.endpoints.ask", ask)
-    monkeypatch.setattr("api.routes.aliases.ask", lambda *_: {"gate": None})
+    monkeypatch.setattr("api.gated_moves.ask", lambda *_: {"gate": None})
     return asked
 
 

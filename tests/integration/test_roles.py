@@ -141,7 +141,7 @@ def models(api, as_, resources):
 @pytest.fixture
 def no_worker(monkeypatch):
     """Every model is sound, every gate open."""
-    monkeypatch.setattr("api.routes.aliases.ask", lambda *_: {"gate": None})
+    monkeypatch.setattr("api.gated_moves.ask", lambda *_: {"gate": None})
     monkeypatch.setattr("api.routes.endpoints.ask", lambda *_: {"inputs": "a structure"})
 
 

@@ -243,8 +243,7 @@ class _Models:
             self._to_tell.append((reply_to, list(model_ids)))
 
     def settled(self) -> list[str]:
-        """Whom to tell now."""
-        self._collect()
+        """Whom to tell now: what has ended is known since the last `ready`."""
         asked, self._to_tell = self._to_tell, []
         told: list[str] = []
         for reply_to, model_ids in asked:

@@ -296,7 +296,7 @@ def webhook_keys(monkeypatch):
 def scene(resources, monkeypatch):
     """An administrator, a data set, three versions of a model, and who answers for workers."""
     monkeypatch.setattr("api.routes.endpoints.ask", lambda *_: {"inputs": "a structure"})
-    monkeypatch.setattr("api.routes.aliases.ask", lambda *_: {"gate": None})
+    monkeypatch.setattr("api.gated_moves.ask", lambda *_: {"gate": None})
     dataset_id, _ = ingested(resources, "smiles,y\nCCO,1\nCCC,2\n", name="d", roles={"y": "target"})
     with resources.database.session() as session:
         rows = [_version(number, dataset_id) for number in (1, 2, 3)]
