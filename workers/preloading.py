@@ -2,6 +2,7 @@
 and one that takes the place of a killed child does not load them again within a chunk's time.
 """
 
+import gc
 from typing import Any
 
 from app.models.libraries import load_libraries
@@ -16,3 +17,6 @@ def preload(instance: Any, **_: object) -> None:
     forks = instance.app.conf.worker_pool_start_method == "fork"
     if forks and any(queue in consumed for queue in (CPU, PREDICT)):
         load_libraries()
+        # what is there now stays: the collector need not walk through it again and again (0.15 s
+        # each time), nor have each child copy the pages that it would write its marks to
+        gc.freeze()

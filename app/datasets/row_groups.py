@@ -1,7 +1,7 @@
 """Row groups of a Parquet file that do not tell how its rows came."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Self
 
@@ -21,13 +21,15 @@ class RowGroups:
         size: int,
         also: Callable[[pa.Table], None] | None = None,
     ) -> None:
-        """`size`: rows of a group; `also`: what each group is given to while it is written, in a
-        thread (Arrow computes and compresses without Python's lock).
+        """`size`: rows of a group; `also`: what each group is given to, one after the other, in a
+        thread, while it is written and the next one comes together (Arrow computes and compresses
+        without Python's lock).
         """
         self._writer = writer
         self._size = size
         self._also = also
         self._beside = ThreadPoolExecutor(1, thread_name_prefix="row-groups")
+        self._given: Future[None] | None = None
         self._waiting: list[pa.Table] = []
         self._rows = 0
 
@@ -41,8 +43,10 @@ class RowGroups:
         trace: TracebackType | None,
     ) -> None:
         with self._beside:
-            if kind is None and self._rows:
-                self._write(pa.concat_tables(self._waiting))
+            if kind is None:
+                if self._rows:
+                    self._write(pa.concat_tables(self._waiting))
+                self._wait()
 
     def add(self, table: pa.Table) -> None:
         self._waiting.append(table)
@@ -58,7 +62,13 @@ class RowGroups:
     def _write(self, group: pa.Table) -> None:
         # pages end where arrays do
         group = group.combine_chunks()
-        beside = None if self._also is None else self._beside.submit(self._also, group)
+        self._wait()  # two groups at most are held
+        if self._also is not None:
+            self._given = self._beside.submit(self._also, group)
         self._writer.write_table(group, row_group_size=self._size)
-        if beside is not None:
-            beside.result()
+
+    def _wait(self) -> None:
+        """Raises what went wrong with the group that was given on last."""
+        given, self._given = self._given, None
+        if given is not None:
+            given.result()

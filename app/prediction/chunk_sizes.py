@@ -22,10 +22,14 @@ def chunk_sizes(rows: int, seconds_per_row: float, workers: int, unit: int = 1) 
     """Rows of each chunk, in order; at most _MOST_CHUNKS + 1 of them, together `rows`. All but the
     last are multiples of `unit`, for which a chunk may take longer, by so many rows at most.
     """
+    if not rows:
+        return []
     cost, workers = max(seconds_per_row, 1e-7), max(workers, 1)
     total = rows * cost
     least = min(SHORTEST, max(_WORTH, total / (_EACH * workers)))
     least = max(least, total / _MOST_CHUNKS)
+    if least <= _WORTH and total < 2 * workers * _WORTH:
+        return _equal(rows, _few(total, workers), unit)
     sizes: list[int] = []
     left = rows
     while left:
@@ -35,3 +39,18 @@ def chunk_sizes(rows: int, seconds_per_row: float, workers: int, unit: int = 1) 
         sizes.append(size)
         left -= size
     return sizes
+
+
+def _few(seconds: float, workers: int) -> int:
+    """Chunks of what is too little to even out how unequal they are: one or two for each worker,
+    fewer where there is not enough for all.
+    """
+    each = seconds / (workers * _WORTH)
+    chunks = math.ceil(seconds / _WORTH) if each < 1 else workers * round(each)
+    return min(chunks, _MOST_CHUNKS)
+
+
+def _equal(rows: int, chunks: int, unit: int) -> list[int]:
+    """At most so many; the last has fewer rows where they cannot be equal."""
+    size = unit * math.ceil(rows / chunks / unit)
+    return [min(size, rows - start) for start in range(0, rows, size)]

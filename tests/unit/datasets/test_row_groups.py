@@ -1,6 +1,7 @@
 """The same rows are the same Parquet file, however they came."""
 
 import io
+import time
 
 import numpy as np
 import pyarrow as pa
@@ -68,6 +69,27 @@ def test_each_group_is_given_on_while_it_is_written():
     assert [len(group) for group in given] == [1_000, 1_000, 500]
     assert pa.concat_tables(given).equals(TABLE)
     assert stream.getvalue() == written([N])
+
+
+def test_groups_are_given_on_one_after_the_other_and_two_are_held_at_most():
+    given, done, done_before = [], [], []
+
+    def slow(group):
+        given.append(len(given) - len(done))
+        time.sleep(0.02)
+        done.append(len(group))
+
+    class Writer:
+        def write_table(self, group, **_):
+            done_before.append(len(done))
+
+    with RowGroups(Writer(), SIZE, slow) as groups:
+        groups.add(TABLE)
+        groups.add(TABLE.slice(0, 1_000))
+    assert given == [0, 0, 0, 0]
+    assert done == [1_000, 1_000, 1_000, 500]
+    # nobody runs ahead: while a group is written, all before it are done
+    assert all(count >= number for number, count in enumerate(done_before))
 
 
 @pytest.mark.parametrize("last", [True, False])

@@ -57,3 +57,20 @@ def test_a_dear_file_begins_with_chunks_of_twenty_seconds():
     sizes = chunk_sizes(100_000, 2e-3, 2)
     assert sizes[0] * 2e-3 == pytest.approx(20, abs=0.01)
     assert sizes[-2] * 2e-3 == pytest.approx(2, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "workers", "chunks"),
+    [(0.1, 2, 1), (0.4, 2, 2), (0.6, 2, 2), (0.9, 2, 4), (0.4, 1, 2), (1.5, 16, 6), (38, 100, 159)],
+)
+def test_what_is_soon_done_is_divided_evenly(seconds, workers, chunks):
+    """A last chunk that one worker has while the others are idle would be a third of the time."""
+    sizes = chunk_sizes(10_000, seconds / 10_000, workers)
+    assert len(sizes) == chunks
+    assert sum(sizes) == 10_000
+    assert max(sizes) - min(sizes) < 80
+    assert max(sizes) == -(-10_000 // chunks)
+
+
+def test_no_rows_are_no_chunks():
+    assert chunk_sizes(0, 1e-3, 2) == []
