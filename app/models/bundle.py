@@ -7,7 +7,7 @@ own: an altered byte anywhere is refused.
 
 import platform
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib import metadata
@@ -25,9 +25,9 @@ from app.core.errors import InvalidInput
 from app.core.hashing import sha256_of_file
 from app.core.requests import PluginSpec
 from app.features.cells import Value, cell_arrays
-from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.features.fingerprints import fingerprints_beside
+from app.features.compute import FeatureSet, MoleculeCache
 from app.features.fitted import FittedFeatures
+from app.features.structures import featurize_structures
 from app.featurizers.base import Cells, featurizers
 from app.models.blocks import in_blocks
 from app.storage import Storage, keys
@@ -227,51 +227,33 @@ class ModelBundle:
             except ChemistryError as error:
                 return str(error)
 
-        return self.predict_standardized([read(text) for text in smiles], cache, beside)
+        return self.predict_standardized(map(read, smiles), len(smiles), cache, beside)
 
     def predict_standardized(
         self,
-        structures: Sequence[Any],
+        structures: Iterable[Any],
+        count: int,
         cache: MoleculeCache | None = None,
         beside: Sequence[Row] | None = None,
         first_row: int | None = None,
     ) -> BundlePredictions:
-        """As `predict`, for `Standardized` structures, or the reason (str) why there is none.
+        """As `predict`, for `count` of `Standardized` structures, or the reason (str) why there is
+        none; they are best made while they are asked for (`featurize_structures`).
 
         `first_row`: where the first input stands in its file, counted from 0. Then what is said of
         an input is the same to the last bit whatever others are given with it (`in_blocks`).
         """
-        given = [{}] * len(structures) if beside is None else beside
-        reasons: list[str | None] = [
-            next((why for why in pair if isinstance(why, str)), None)
-            for pair in zip(structures, given, strict=True)
-        ]
-        good = [row for row, reason in enumerate(reasons) if reason is None]
-        features = featurize_smiles(
-            self.features.feature_set,
-            [structures[row].smiles for row in good],
-            cache,
-            [structures[row].mol for row in good],
-        )
-        for place, why in features.errors.items():
-            reasons[good[place]] = why
-        kept = [place for place in range(len(good)) if place not in features.errors]
-        matrix = features.matrix if len(kept) == len(good) else features.matrix[kept]
-        left = [structures[good[place]] for place in kept]
-        bits = fingerprints_beside(
-            self.features.feature_set,
-            matrix,
-            [one.smiles for one in left],
-            [one.mol for one in left],
-        )
+        given: Sequence[Row] = [{}] * count if beside is None else beside
+        refused = [row if isinstance(row, str) else None for row in given]
+        found = featurize_structures(self.features.feature_set, structures, count, cache, refused)
         return self._predicted(
-            matrix,
-            bits,
-            [good[place] for place in kept],
+            found.matrix,
+            found.bits,
+            [row for row, reason in enumerate(found.reasons) if reason is None],
             given,
             first_row,
-            canonical=[None if isinstance(s, str) else s.smiles for s in structures],
-            reasons=reasons,
+            canonical=found.canonical,
+            reasons=found.reasons,
         )
 
     def predict_featurized(

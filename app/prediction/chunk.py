@@ -61,7 +61,7 @@ def answered(
         if keeper is None:
             found = predict_part(bundle, layout, batch, cache)
         else:
-            structures = [structure_of(row, layout) for row in batch]
+            structures = (structure_of(row, layout) for row in batch)
             feature_set = bundle.features.feature_set
             featurized = Featurized.of(feature_set, given, structures, cache)
             keeper.add(featurized)

@@ -5,7 +5,7 @@ packed bits, counts of two bytes, or the numbers as they are; the fingerprints t
 found by are packed bits. What is read back is equal to the last bit.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -13,8 +13,9 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
-from app.features.fingerprints import WIDTH, fingerprints_beside
+from app.features.compute import FeatureSet, MoleculeCache
+from app.features.fingerprints import WIDTH
+from app.features.structures import featurize_structures
 from app.featurizers.base import Featurizer
 from app.models.bundle import BundlePredictions, ModelBundle
 
@@ -46,24 +47,18 @@ class Featurized:
         cls,
         feature_set: FeatureSet,
         given: dict[str, "pa.Array[Any]"],
-        structures: Sequence[Any],
+        structures: Iterable[Any],
         cache: MoleculeCache | None,
     ) -> Self:
         """`structures`: `Standardized`, or the reason (str) why there is none."""
-        reasons = [one if isinstance(one, str) else None for one in structures]
-        good = [row for row, reason in enumerate(reasons) if reason is None]
-        molecules = [structures[row] for row in good]
-        smiles, mols = [one.smiles for one in molecules], [one.mol for one in molecules]
-        features = featurize_smiles(feature_set, smiles, cache, mols)
-        matrix = features.matrix
-        bits = fingerprints_beside(feature_set, matrix, smiles, mols)
-        if features.errors:
-            for place, why in features.errors.items():
-                reasons[good[place]] = why
-            kept = [place for place in range(len(good)) if place not in features.errors]
-            matrix, bits = matrix[kept], bits[kept]
-        canonical = [None if isinstance(one, str) else one.smiles for one in structures]
-        return cls(given=given, canonical=canonical, reasons=reasons, matrix=matrix, bits=bits)
+        found = featurize_structures(feature_set, structures, len(given["row"]), cache)
+        return cls(
+            given=given,
+            canonical=found.canonical,
+            reasons=found.reasons,
+            matrix=found.matrix,
+            bits=found.bits,
+        )
 
     def predicted(self, bundle: ModelBundle) -> BundlePredictions:
         """The same to the last bit whatever other rows of the file are among these."""

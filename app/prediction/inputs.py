@@ -48,8 +48,8 @@ def predict_part(
     ]
     if not bundle.needs_structures:
         return bundle.predict_rows(rows, first_row)
-    structures = [structure_of(row, layout) for row in batch]
-    return bundle.predict_standardized(structures, cache, rows, first_row)
+    structures = (structure_of(row, layout) for row in batch)
+    return bundle.predict_standardized(structures, len(batch), cache, rows, first_row)
 
 
 def predict_given(

@@ -184,7 +184,7 @@ class MicroBatch:
             for structure, row in zip(structures, rows_of(bundle, inputs), strict=True)
         ]
         if bundle.needs_structures:
-            found = bundle.predict_standardized(structures, self._molecules, rows)
+            found = bundle.predict_standardized(structures, len(rows), self._molecules, rows)
         else:
             found = bundle.predict_rows(rows)
         given = [dict(one) for one in inputs]

@@ -79,5 +79,5 @@ def unanswered(
 
 def unpredicted(bundle: ModelBundle, reasons: list[str]) -> BundlePredictions:
     if bundle.needs_structures:
-        return bundle.predict_standardized(reasons)
+        return bundle.predict_standardized(reasons, len(reasons))
     return bundle.predict_rows(reasons)

@@ -194,13 +194,13 @@ def test_a_row_stands_at_its_place_whatever_is_given_with_it(resources):
             return str(error)
 
     given = [read(text) for text in structures()]
-    whole = bundle.predict_standardized(given, first_row=0)
+    whole = bundle.predict_standardized(given, len(given), first_row=0)
     place = {row: at for at, row in enumerate(whole.rows)}
     for start, stop in [(2, 3), (250, 260), (257, 560)]:
-        part = bundle.predict_standardized(given[start:stop], first_row=start)
+        part = bundle.predict_standardized(given[start:stop], stop - start, first_row=start)
         at = [place[start + row] for row in part.rows]
         assert np.array_equal(part.predictions.values, whole.predictions.values[at])
         assert np.array_equal(part.assessment.leverage, whole.assessment.leverage[at])
         assert np.array_equal(part.assessment.nearest.places, whole.assessment.nearest.places[at])
-    none = bundle.predict_standardized(["no", "no"], first_row=510)
+    none = bundle.predict_standardized(["no", "no"], 2, first_row=510)
     assert none.predictions.values.shape == (0, 1)
