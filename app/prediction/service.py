@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from app.core.errors import FieldError, InvalidInput
 from app.core.work import ChunkResult, ChunkSpec, FanOut, Outcome, WorkContext
 from app.datasets.columns import STRUCTURE
-from app.datasets.parts import MAX_CHUNKS, Layout, write_parts
+from app.datasets.parts import MAX_CHUNKS, PASSING, Layout, read_passing, write_parts
 from app.models.blocks import BLOCK_ROWS
 from app.models.bundle import ModelBundle
 from app.prediction.artifacts import Artifacts
@@ -164,7 +164,7 @@ def run_chunk(
                 sdf.write(sdf_text(step.table, step.blocks).encode())
     table = pa.concat_tables(tables)
     with storage.writer(key) as stream:
-        pq.write_table(table, stream, compression="zstd", row_group_size=_ROW_GROUP)
+        pq.write_table(table, stream, row_group_size=_ROW_GROUP, **PASSING)
     return {
         "key": key,
         "rows": len(table),
@@ -192,7 +192,7 @@ def finalize(
         for result in results:
             context.raise_if_cancelled()
             if result.state == "succeeded":
-                table = pq.read_table(storage.local_path(result.result["key"]))
+                table = read_passing(storage, result.result["key"])
                 artifacts.add(table, result.result.get("sdf"))
             else:
                 artifacts.add(unanswered(storage, bundle, layout, result), None)

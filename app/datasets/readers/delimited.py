@@ -2,7 +2,6 @@
 
 import csv
 from collections.abc import Iterable, Iterator
-from itertools import chain
 
 from app.datasets.readers.grid import Record, read_grid
 from app.datasets.readers.separators import SEPARATORS, guess_separator, rows_of
@@ -62,43 +61,33 @@ def _comment(skipped: list[str], separator: str) -> list[str]:
 class _Feed:
     """Gives lines to the csv module and remembers whether it asked for more than there were."""
 
-    def __init__(self, lines: Iterable[str]) -> None:
-        self._lines = iter(lines)
+    def __init__(self) -> None:
         self.number = 0
         self.ended = False
 
-    def __iter__(self) -> Iterator[str]:
-        return self
-
-    def __next__(self) -> str:
-        for line in self._lines:
-            self.number += 1
-            return line + "\n"
+    def lines(self, lines: Iterable[str]) -> Iterator[str]:
+        for self.number, line in enumerate(lines, start=1):
+            yield line + "\n"
         self.ended = True
-        raise StopIteration
 
 
 def _records(lines: Iterator[str], separator: str, skip: int) -> Iterator[Record]:
     for _ in range(skip):
         next(lines, None)
-    feed = _Feed(chain(lines))
-    rows = rows_of(feed, separator)
+    feed = _Feed()
     start = 1
-    while True:
-        try:
-            cells = next(rows, None)
-        except csv.Error as error:
-            raise damaged(
-                f"from line {start + skip} on the file is no CSV: {error}",
-                "Check the quotes and line ends near that line.",
-            ) from error
-        if cells is None:
-            return
-        if feed.ended:
-            raise damaged(
-                f"a quote that is opened in line {start + skip} is never closed",
-                'Close it, or write a quote inside a cell twice ("").',
-            )
-        spans = feed.number > start
-        yield Record(cells=cells, lines=(start + skip, feed.number + skip) if spans else None)
-        start = feed.number + 1
+    try:
+        for cells in rows_of(feed.lines(lines), separator):
+            if feed.ended:
+                raise damaged(
+                    f"a quote that is opened in line {start + skip} is never closed",
+                    'Close it, or write a quote inside a cell twice ("").',
+                )
+            end = feed.number
+            yield Record(cells, (start + skip, end + skip) if end > start else None)
+            start = end + 1
+    except csv.Error as error:
+        raise damaged(
+            f"from line {start + skip} on the file is no CSV: {error}",
+            "Check the quotes and line ends near that line.",
+        ) from error

@@ -96,7 +96,7 @@ def _rows(
     width = len(columns)
     for number, record in enumerate(records, start=1):
         check_rows(number, settings)
-        cells, reason = record.cells, record.reason
+        cells, _, reason = record
         if len(cells) > width and not any(cells[width:]):
             cells = cells[:width]
         if len(cells) != width:
@@ -106,7 +106,7 @@ def _rows(
         if reason is None and max(map(len, cells)) > MAX_CELL:
             reason = f"a cell is longer than {MAX_CELL:,} characters"
             cells = [cell[:100] for cell in cells]
-        yield SourceRow(row=number, cells=dict(zip(columns, cells, strict=True)), reason=reason)
+        yield SourceRow(number, dict(zip(columns, cells, strict=True)), reason)
 
 
 def _ragged(record: Record, width: int) -> str:
