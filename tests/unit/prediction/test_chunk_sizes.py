@@ -22,10 +22,10 @@ def test_at_most_200_chunks_hold_all_rows_and_no_worker_is_idle_long(rows, cost,
     sizes = chunk_sizes(rows, cost, workers)
     assert sum(sizes) == rows
     assert min(sizes) >= 1
-    assert len(sizes) <= 162
+    assert len(sizes) <= 160
     total = rows * cost
-    if total > 16 * 2 * workers and total < 160 * 20:
-        assert all(2 - 1e-9 <= size * cost <= 20 + cost for size in sizes[:-1])
+    if total > 32 * 2 * workers and total < 160 * 20:
+        assert all(2 - cost <= size * cost <= 20 + cost for size in sizes[:-1])
     busy = ends(sizes, cost, workers)
     idle = max(busy) - min(busy)
     # no longer than its shortest chunk, or a row
@@ -50,26 +50,42 @@ def test_a_cheap_file_of_10_000_rows_spreads_over_all_workers():
         sizes = chunk_sizes(10_000, 1e-3, workers)
         busy = ends(sizes, 1e-3, workers)
         assert len(sizes) >= 2 * workers
-        assert max(busy) <= 1.15 * 10 / workers
+        assert max(busy) <= 1.01 * 10 / workers
 
 
 def test_a_dear_file_begins_with_chunks_of_twenty_seconds():
     sizes = chunk_sizes(100_000, 2e-3, 2)
     assert sizes[0] * 2e-3 == pytest.approx(20, abs=0.01)
-    assert sizes[-2] * 2e-3 == pytest.approx(2, abs=0.01)
+    assert 2 <= sizes[-1] * 2e-3 < 4
+
+
+def test_half_of_what_is_left_becomes_equal_chunks():
+    """By hand: 32 s for 2 workers; 8 and 8, 4 and 4, 2 and 2, 1 and 1, and what is left."""
+    assert chunk_sizes(32_000, 1e-3, 2) == [
+        *(8_000, 8_000, 4_000, 4_000, 2_000, 2_000, 1_000, 1_000, 500, 500, 500, 500)
+    ]
+
+
+@pytest.mark.parametrize("rows", [1_000, 9_999, 10_000, 41_913, 100_000])
+@pytest.mark.parametrize("cost", [5.5e-5, 3e-4, 3.3e-4, 4e-4])
+@pytest.mark.parametrize("workers", [1, 2, 3])
+def test_all_workers_end_within_a_block_of_each_other(rows, cost, workers):
+    """Where rows cost the same; a chunk of its own at the end would be idle time of the others."""
+    sizes = chunk_sizes(rows, cost, workers, 256)
+    busy = ends(sizes, cost, workers)
+    enough = rows * cost > 0.25 * workers
+    assert not enough or max(busy) - min(busy) <= 2 * 256 * cost + 1e-9
 
 
 @pytest.mark.parametrize(
     ("seconds", "workers", "chunks"),
-    [(0.1, 2, 1), (0.4, 2, 2), (0.6, 2, 2), (0.9, 2, 4), (0.4, 1, 2), (1.5, 16, 6), (38, 100, 159)],
+    [(0.1, 2, 1), (0.4, 2, 2), (0.9, 2, 2), (0.4, 1, 1), (1.5, 16, 6), (38, 100, 100)],
 )
 def test_what_is_soon_done_is_divided_evenly(seconds, workers, chunks):
-    """A last chunk that one worker has while the others are idle would be a third of the time."""
     sizes = chunk_sizes(10_000, seconds / 10_000, workers)
     assert len(sizes) == chunks
     assert sum(sizes) == 10_000
-    assert max(sizes) - min(sizes) < 80
-    assert max(sizes) == -(-10_000 // chunks)
+    assert max(sizes) - min(sizes) <= 1
 
 
 def test_no_rows_are_no_chunks():
