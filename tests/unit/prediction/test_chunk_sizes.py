@@ -24,7 +24,7 @@ def test_at_most_200_chunks_hold_all_rows_and_no_worker_is_idle_long(rows, cost,
     assert min(sizes) >= 1
     assert len(sizes) <= 160
     total = rows * cost
-    if total > 32 * 2 * workers and total < 160 * 20:
+    if total > 64 * 2 * workers and total < 160 * 20:
         assert all(2 - cost <= size * cost <= 20 + cost for size in sizes[:-1])
     busy = ends(sizes, cost, workers)
     idle = max(busy) - min(busy)
@@ -60,10 +60,9 @@ def test_a_dear_file_begins_with_chunks_of_twenty_seconds():
 
 
 def test_half_of_what_is_left_becomes_equal_chunks():
-    """By hand: 32 s for 2 workers; 8 and 8, 4 and 4, 2 and 2, 1 and 1, and what is left."""
-    assert chunk_sizes(32_000, 1e-3, 2) == [
-        *(8_000, 8_000, 4_000, 4_000, 2_000, 2_000, 1_000, 1_000, 500, 500, 500, 500)
-    ]
+    """By hand: 32 s for 2 workers, none shorter than 32 / 64 / 2 s."""
+    halves = (8_000, 4_000, 2_000, 1_000, 500, 250, 250)
+    assert chunk_sizes(32_000, 1e-3, 2) == [size for size in halves for _ in range(2)]
 
 
 @pytest.mark.parametrize("rows", [1_000, 9_999, 10_000, 41_913, 100_000])
@@ -73,13 +72,13 @@ def test_all_workers_end_within_a_block_of_each_other(rows, cost, workers):
     """Where rows cost the same; a chunk of its own at the end would be idle time of the others."""
     sizes = chunk_sizes(rows, cost, workers, 256)
     busy = ends(sizes, cost, workers)
-    enough = rows * cost > 0.25 * workers
+    enough = rows * cost > 0.15 * workers
     assert not enough or max(busy) - min(busy) <= 2 * 256 * cost + 1e-9
 
 
 @pytest.mark.parametrize(
     ("seconds", "workers", "chunks"),
-    [(0.1, 2, 1), (0.4, 2, 2), (0.9, 2, 2), (0.4, 1, 1), (1.5, 16, 6), (38, 100, 100)],
+    [(0.1, 2, 1), (0.25, 2, 2), (0.55, 2, 2), (0.25, 1, 1), (0.8, 16, 6), (22, 100, 100)],
 )
 def test_what_is_soon_done_is_divided_evenly(seconds, workers, chunks):
     sizes = chunk_sizes(10_000, seconds / 10_000, workers)
