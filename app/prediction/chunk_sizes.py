@@ -13,7 +13,7 @@ LONGEST, SHORTEST = 20.0, 2.0
 #: of a small file they are shorter: this part of what each worker has to do
 _LEAST_PART = 1 / 64
 #: but never than this: below it a chunk is only message and claim
-_WORTH = 0.15
+_WORTH = 0.2
 #: of the 200 headers that a chord may have; the rest is for parts that are cut by weight
 _MOST_CHUNKS = 160
 
