@@ -66,7 +66,8 @@ class _Feed:
         self.ended = False
 
     def lines(self, lines: Iterable[str]) -> Iterator[str]:
-        for self.number, line in enumerate(lines, start=1):
+        for line in lines:
+            self.number += 1
             yield line + "\n"
         self.ended = True
 

@@ -60,6 +60,20 @@ def test_what_is_left_out_has_a_structure_and_a_reason():
     assert len(found.matrix) == len(found.bits) == found.reasons.count(None)
 
 
+@pytest.mark.parametrize("announced", [0, 2, 4, 40, 60])
+@pytest.mark.parametrize("given", [3, 50])
+def test_another_number_than_announced_is_refused(given, announced):
+    feature_set = FeatureSet([PluginSpec(name="maccs")])
+    with pytest.raises(ValueError, match=f"not {announced} structures"):
+        featurize_structures(feature_set, map(read, SMILES[:given]), announced, None)
+
+
+def test_fewer_reasons_than_structures_are_refused():
+    feature_set = FeatureSet([PluginSpec(name="maccs")])
+    with pytest.raises(ValueError, match="not 3 structures"):
+        featurize_structures(feature_set, map(read, SMILES[:3]), 3, None, [None, None])
+
+
 def test_a_featurizer_that_refuses_gives_its_reason_in_the_right_place(monkeypatch):
     feature_set = FeatureSet([PluginSpec(name="maccs")])
     compute = feature_set.featurizers[0].featurize_one
