@@ -139,11 +139,14 @@ class ModelBundle:
 
     @property
     def memory_bytes(self) -> int:
-        """Estimate of what it takes in memory: files twice (a forest of 100 trees takes 1.8 times
-        its file, flat form included), and the references' fingerprints, which lie unpacked.
+        """Estimate of what it takes in memory now: files twice (a forest of 100 trees takes 1.8
+        times its file, flat form included), the references' fingerprints, which lie unpacked, and
+        the tables by which they are found, which grow with the first questions.
         """
-        keys = 0 if self.assessor is None else self.assessor.references.keys.nbytes
-        return 2 * self.stored_bytes + keys
+        if self.assessor is None:
+            return 2 * self.stored_bytes
+        found_by = self.assessor.references.keys.nbytes + self.assessor.index.memory_bytes
+        return 2 * self.stored_bytes + found_by
 
     @cached_property
     def needs_structures(self) -> bool:

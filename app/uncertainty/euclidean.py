@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.algorithms.scaling import Scaling
-from app.uncertainty.nearest import Nearest, best
+from app.uncertainty.nearest import Nearest, array_bytes, best
 
 
 class EuclideanIndex:
@@ -26,6 +26,10 @@ class EuclideanIndex:
         queries = self.scaling.transform(X)
         found = [best(self._similarity(query), k) for query in queries]
         return Nearest.stacked(found, min(k, len(self._references)))
+
+    @property
+    def memory_bytes(self) -> int:
+        return array_bytes(self)
 
     def _similarity(self, query: NDArray[np.float32]) -> NDArray[np.float64]:
         squares = (self._references - query) ** 2

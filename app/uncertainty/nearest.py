@@ -52,6 +52,15 @@ class NeighbourIndex(Protocol):
     def nearest(self, queries: NDArray[Any], k: int) -> Nearest:
         """Queries (q, width) in the form that the references have."""
 
+    @property
+    def memory_bytes(self) -> int:
+        """What its arrays take now: some are made when they are first needed."""
+
+
+def array_bytes(holder: object) -> int:
+    """Of the arrays that are its attributes."""
+    return sum(one.nbytes for one in vars(holder).values() if isinstance(one, np.ndarray))
+
 
 def best(similarity: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Places and values of the k largest of (n,), largest first; of equals the first."""

@@ -6,7 +6,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from app.uncertainty.nearest import Nearest, best, best_of_each
+from app.uncertainty.nearest import Nearest, array_bytes, best, best_of_each
 
 #: queries from which on they are answered together
 _MANY = 64
@@ -48,6 +48,10 @@ class TanimotoIndex:
         return Nearest.joined(
             [self._nearest(bits[n : n + step], k) for n in range(0, len(bits), step)]
         )
+
+    @property
+    def memory_bytes(self) -> int:
+        return array_bytes(self)
 
     def similarity(self, bits: NDArray[Any]) -> NDArray[np.float64]:
         """(n,) Tanimoto similarity of one fingerprint (width,) to each reference. Two without any

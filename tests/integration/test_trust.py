@@ -243,7 +243,9 @@ def test_too_few_rows_to_calibrate_are_said(resources):
     params = TrainParams(dataset="x", dataset_id=dataset_id, features=MACCS, **FAST)
     result = training.run(resources, context, params).result
     bundle = ModelBundle.load(resources.storage, f"models/{result['model_id']}/manifest.json")
+    rows, before = len(bundle.assessor.references.numbers), bundle.memory_bytes
     found = bundle.predict(["CCO"])
+    assert bundle.memory_bytes == before + rows * 2048, "the table of neighbours that it has made"
     item = answer_items(bundle, [{"smiles": "CCO"}], found)[0]
     assert item["targets"]["y"]["interval"] is None
     assert item["targets"]["y"]["confidence"] is None

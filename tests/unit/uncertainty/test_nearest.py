@@ -47,6 +47,18 @@ def test_a_molecule_without_bits_is_nearest_to_its_like(table_rows, monkeypatch)
     assert found.similarity[0].tolist() == [1.0, 0.0]
 
 
+def test_memory_is_told_with_the_tables_that_questions_have_made():
+    index = TanimotoIndex(BITS)
+    n, width = BITS.shape
+    lists = 4 * int(BITS.sum()) + 8 * (width + 1) + 8 * n
+    assert index.memory_bytes == lists
+    index.nearest(BITS[:1], 3)
+    assert index.memory_bytes == lists + n * width
+    index.nearest(BITS[:100], 3)
+    assert index.memory_bytes == lists + n * width + 4 * n * width
+    assert EuclideanIndex(np.eye(5)).memory_bytes == 4 * 5 * 5
+
+
 def test_fewer_references_than_asked_for():
     found = TanimotoIndex(BITS[:2]).nearest(BITS[:3], 5)
     assert found.places.shape == (3, 2)
