@@ -5,7 +5,6 @@ Stored per featurizer, not per set, so that any later concatenation reuses what 
 no manifest does not exist.
 """
 
-import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -65,9 +64,8 @@ def store_features(
     key = content_key(featurizer.key)
     bits = featurizer.output == "bits"
     matrix = np.packbits(features.matrix, axis=1) if bits else features.matrix
-    buffer = io.BytesIO()
-    np.save(buffer, np.ascontiguousarray(matrix), allow_pickle=False)
-    storage.write(keys.features(dataset_id, key, "matrix.npy"), buffer.getvalue())
+    with storage.writer(keys.features(dataset_id, key, "matrix.npy")) as stream:
+        np.save(stream, np.ascontiguousarray(matrix), allow_pickle=False)
     manifest = {
         "featurizer": featurizer.key,
         "columns": featurizer.columns(),

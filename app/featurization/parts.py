@@ -71,14 +71,14 @@ def assemble(
             errors |= dict.fromkeys(span, result.reason or "not computed")
         else:
             errors |= {int(row): why for row, why in part["errors"].items()}
-    blobs = _blobs(storage, name, results)
+    blobs = _blobs(name, results)
     if isinstance(featurizer, GraphFeaturizer):
-        graphs = _graphs(featurizer, rows, blobs)
+        graphs = _graphs(featurizer, rows, ((start, storage.read(key)) for start, key in blobs))
         store_graphs(storage, dataset_id, featurizer, Graphs(graphs=graphs, errors=errors))
     else:
         matrix = featurizer.empty(rows)
-        for start, data in blobs:
-            part_matrix = np.load(io.BytesIO(data), allow_pickle=False)
+        for start, key in blobs:
+            part_matrix = np.load(storage.local_path(key), mmap_mode="r", allow_pickle=False)
             matrix[start : start + len(part_matrix)] = part_matrix
         features = Features(matrix=matrix, errors=errors)
         store_features(storage, dataset_id, featurizer, features)
@@ -95,14 +95,12 @@ def _graphs(
     return graphs
 
 
-def _blobs(
-    storage: Storage, name: str, results: Sequence[ChunkResult]
-) -> Iterator[tuple[int, bytes]]:
-    """First row and content of each chunk that was computed."""
+def _blobs(name: str, results: Sequence[ChunkResult]) -> Iterator[tuple[int, str]]:
+    """First row and key of each chunk that was computed."""
     for result in results:
         part = _part(result, name)
         if part is not None:
-            yield result.spec.start_row, storage.read(part["key"])
+            yield result.spec.start_row, part["key"]
 
 
 def _part(result: ChunkResult, name: str) -> dict[str, Any] | None:
