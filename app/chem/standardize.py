@@ -50,6 +50,14 @@ def standardize(smiles: str) -> Standardized:
     return _standardize(_parse(lambda chem: chem.MolFromSmiles(text, sanitize=False)))
 
 
+def standardized_or_reason(smiles: str) -> Standardized | str:
+    """As `standardize`, or why it refuses."""
+    try:
+        return standardize(smiles)
+    except ChemistryError as error:
+        return str(error)
+
+
 def standardize_molblock(block: str) -> Standardized:
     """Standardize a V2000 or V3000 Mol block, or a Tripos mol2 block (`@<TRIPOS>MOLECULE`).
 

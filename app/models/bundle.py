@@ -222,15 +222,10 @@ class ModelBundle:
         """Raw SMILES in; one entry out for each, with a reason where there is no number. `beside`:
         of each the values of `manifest.columns`, for a model that has learned from such.
         """
-        from app.chem.standardize import ChemistryError, standardize
+        from app.chem.standardize import standardized_or_reason
 
-        def read(text: str) -> Any:
-            try:
-                return standardize(text)
-            except ChemistryError as error:
-                return str(error)
-
-        return self.predict_standardized(map(read, smiles), len(smiles), cache, beside)
+        structures = map(standardized_or_reason, smiles)
+        return self.predict_standardized(structures, len(smiles), cache, beside)
 
     def predict_standardized(
         self,

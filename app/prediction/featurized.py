@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from app.features.compute import FeatureSet, MoleculeCache
 from app.features.fingerprints import WIDTH
-from app.features.structures import featurize_structures
+from app.features.structures import FeaturizedStructures, featurize_structures
 from app.featurizers.base import Featurizer
 from app.models.bundle import BundlePredictions, ModelBundle
 
@@ -25,19 +25,11 @@ _BITS = "bits"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Featurized:
-    """n rows of a file, in order; m of them have features."""
+class Featurized(FeaturizedStructures):
+    """Of n rows of a file, in order."""
 
     #: columns of GIVEN
     given: dict[str, "pa.Array[Any]"]
-    #: (n,) standardized SMILES; None where the input was refused
-    canonical: list[str | None]
-    #: (n,) why there are no features; None where there are
-    reasons: list[str | None]
-    #: (m, width) in the feature set's type
-    matrix: NDArray[Any]
-    #: (m, 2048)
-    bits: NDArray[np.uint8]
 
     def __len__(self) -> int:
         return len(self.reasons)
@@ -52,13 +44,7 @@ class Featurized:
     ) -> Self:
         """`structures`: `Standardized`, or the reason (str) why there is none."""
         found = featurize_structures(feature_set, structures, len(given["row"]), cache)
-        return cls(
-            given=given,
-            canonical=found.canonical,
-            reasons=found.reasons,
-            matrix=found.matrix,
-            bits=found.bits,
-        )
+        return cls(given=given, **vars(found))
 
     def predicted(self, bundle: ModelBundle) -> BundlePredictions:
         """The same to the last bit whatever other rows of the file are among these."""

@@ -152,16 +152,10 @@ class MicroBatch:
         """`Standardized`, or the reason why there is none; of a table None, or that reason."""
         if not self._bundle.needs_structures:
             return list(refused)
-        from app.chem.standardize import ChemistryError, standardize
-
-        def read(text: str) -> Any:
-            try:
-                return standardize(text)
-            except ChemistryError as error:
-                return str(error)
+        from app.chem.standardize import standardized_or_reason
 
         return [
-            why if why is not None else read(given["smiles"])
+            why if why is not None else standardized_or_reason(given["smiles"])
             for why, given in zip(refused, inputs, strict=True)
         ]
 

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from app.chem.standardize import ChemistryError, standardize
+from app.chem.standardize import standardized_or_reason
 from app.core.work import ChunkResult, ChunkSpec, SilentContext
 from app.models.bundle import ModelBundle
 from app.prediction import service as prediction
@@ -187,13 +187,7 @@ def test_a_row_stands_at_its_place_whatever_is_given_with_it(resources):
         resources.storage, f"models/{model_of_molecules(resources, 'ridge')}/manifest.json"
     )
 
-    def read(text):
-        try:
-            return standardize(text)
-        except ChemistryError as error:
-            return str(error)
-
-    given = [read(text) for text in structures()]
+    given = [standardized_or_reason(text) for text in structures()]
     whole = bundle.predict_standardized(given, len(given), first_row=0)
     place = {row: at for at, row in enumerate(whole.rows)}
     for start, stop in [(2, 3), (250, 260), (257, 560)]:

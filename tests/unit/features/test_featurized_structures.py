@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-from app.chem.standardize import ChemistryError, standardize
+from app.chem.standardize import standardized_or_reason
 from app.core.requests import PluginSpec
 from app.features.compute import FeatureSet
 from app.features.structures import _FEW, featurize_structures
@@ -18,18 +18,11 @@ from app.features.structures import _FEW, featurize_structures
 SMILES = ["C((" if n % 7 == 3 else "C" * (1 + n % 30) + "c1ccc(O)cc1" for n in range(3 * _FEW + 5)]
 
 
-def read(text):
-    try:
-        return standardize(text)
-    except ChemistryError as error:
-        return str(error)
-
-
 @pytest.mark.parametrize("count", [0, 1, _FEW, _FEW + 1, len(SMILES)])
 def test_rows_are_what_rdkit_makes_of_each(count):
     feature_set = FeatureSet([PluginSpec(name="morgan_counts"), PluginSpec(name="maccs")])
     smiles = SMILES[:count]
-    found = featurize_structures(feature_set, map(read, smiles), count, None)
+    found = featurize_structures(feature_set, map(standardized_or_reason, smiles), count, None)
     good = [Chem.MolFromSmiles(text) for text in smiles if text != "C(("]
     assert found.canonical == [
         None if text == "C((" else Chem.MolToSmiles(Chem.MolFromSmiles(text)) for text in smiles
@@ -47,7 +40,9 @@ def test_rows_are_what_rdkit_makes_of_each(count):
 def test_what_is_left_out_has_a_structure_and_a_reason():
     feature_set = FeatureSet([PluginSpec(name="morgan_bits")])
     refused = [None if n % 2 else "no temperature" for n in range(len(SMILES))]
-    found = featurize_structures(feature_set, map(read, SMILES), len(SMILES), None, refused)
+    found = featurize_structures(
+        feature_set, map(standardized_or_reason, SMILES), len(SMILES), None, refused
+    )
     for text, out, reason, canonical in zip(
         SMILES, refused, found.reasons, found.canonical, strict=True
     ):
@@ -65,13 +60,17 @@ def test_what_is_left_out_has_a_structure_and_a_reason():
 def test_another_number_than_announced_is_refused(given, announced):
     feature_set = FeatureSet([PluginSpec(name="maccs")])
     with pytest.raises(ValueError, match=f"not {announced} structures"):
-        featurize_structures(feature_set, map(read, SMILES[:given]), announced, None)
+        featurize_structures(
+            feature_set, map(standardized_or_reason, SMILES[:given]), announced, None
+        )
 
 
 def test_fewer_reasons_than_structures_are_refused():
     feature_set = FeatureSet([PluginSpec(name="maccs")])
     with pytest.raises(ValueError, match="not 3 structures"):
-        featurize_structures(feature_set, map(read, SMILES[:3]), 3, None, [None, None])
+        featurize_structures(
+            feature_set, map(standardized_or_reason, SMILES[:3]), 3, None, [None, None]
+        )
 
 
 def test_a_featurizer_that_refuses_gives_its_reason_in_the_right_place(monkeypatch):
@@ -84,7 +83,9 @@ def test_a_featurizer_that_refuses_gives_its_reason_in_the_right_place(monkeypat
         return compute(mol)
 
     monkeypatch.setattr(feature_set.featurizers[0], "featurize_one", some)
-    found = featurize_structures(feature_set, map(read, SMILES), len(SMILES), None)
+    found = featurize_structures(
+        feature_set, map(standardized_or_reason, SMILES), len(SMILES), None
+    )
     sizes = [None if text == "C((" else Chem.MolFromSmiles(text).GetNumAtoms() for text in SMILES]
     refused = [why == "maccs: too large" for why in found.reasons]
     assert refused == [size is not None and size > 20 for size in sizes]

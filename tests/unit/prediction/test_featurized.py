@@ -9,7 +9,7 @@ import pytest
 from rdkit import Chem
 from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
-from app.chem.standardize import ChemistryError, standardize
+from app.chem.standardize import standardized_or_reason
 from app.core.requests import PluginSpec
 from app.features.compute import FeatureSet
 from app.prediction.featurized import GIVEN, Featurized, packed, unpacked
@@ -25,13 +25,6 @@ SETS = [
 ]
 
 
-def structure(text):
-    try:
-        return standardize(text)
-    except ChemistryError as error:
-        return str(error)
-
-
 def featurized(names):
     feature_set = FeatureSet([PluginSpec(name=name) for name in names])
     given = {
@@ -39,7 +32,7 @@ def featurized(names):
         "id": pa.array([None, *"bcdefg"], pa.string()),
         "input": pa.array(SMILES),
     }
-    rows = Featurized.of(feature_set, given, [structure(text) for text in SMILES], None)
+    rows = Featurized.of(feature_set, given, map(standardized_or_reason, SMILES), None)
     return feature_set, rows
 
 
