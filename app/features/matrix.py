@@ -5,7 +5,7 @@ Stored per featurizer, not per set, so that any later concatenation reuses what 
 no manifest does not exist.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 from uuid import UUID
@@ -16,14 +16,12 @@ from numpy.typing import NDArray
 
 from app.core.hashing import content_key
 from app.core.work import WorkContext
-from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
 from app.features.fingerprints import fingerprint_set
+from app.features.matrix_files import read_matrix, write_features
 from app.featurizers.base import AnyFeaturizer, Features, Featurizer
 from app.resources import Resources
 from app.storage import Storage, keys
-
-#: molecules per step: progress, cancel and memory are looked after in between
-STEP = 500
 
 
 def molecule_cache(resources: Resources) -> MoleculeCache:
@@ -50,32 +48,33 @@ def stored_features(storage: Storage, dataset_id: UUID, featurizer: Featurizer) 
         return None
     manifest = orjson.loads(storage.read(manifest_key))
     path = storage.local_path(keys.features(dataset_id, key, "matrix.npy"))
-    matrix = np.load(path, mmap_mode="r", allow_pickle=False)
-    if featurizer.output == "bits":
-        matrix = np.unpackbits(matrix, axis=1)[:, : featurizer.width]
     errors = {int(row): why for row, why in manifest["errors"].items()}
-    return Features(matrix=matrix, errors=errors)
+    return Features(matrix=read_matrix(path, featurizer), errors=errors)
 
 
 def store_features(
-    storage: Storage, dataset_id: UUID, featurizer: Featurizer, features: Features
-) -> str:
-    """Idempotent; the key of the manifest."""
+    storage: Storage,
+    dataset_id: UUID,
+    featurizer: Featurizer,
+    rows: int,
+    parts: Iterable[Features],
+) -> dict[int, str]:
+    """Of `rows` molecules in order, some in each part; which of all have no features, and why.
+
+    Idempotent; raises ValueError where the parts have more or fewer rows.
+    """
     key = content_key(featurizer.key)
-    bits = featurizer.output == "bits"
-    matrix = np.packbits(features.matrix, axis=1) if bits else features.matrix
     with storage.writer(keys.features(dataset_id, key, "matrix.npy")) as stream:
-        np.save(stream, np.ascontiguousarray(matrix), allow_pickle=False)
+        errors = write_features(stream, featurizer, rows, parts)
     manifest = {
         "featurizer": featurizer.key,
         "columns": featurizer.columns(),
-        "rows": len(features.matrix),
-        "packed": bits,
-        "errors": {str(row): why for row, why in features.errors.items()},
+        "rows": rows,
+        "packed": featurizer.output == "bits",
+        "errors": {str(row): why for row, why in errors.items()},
     }
-    manifest_key = keys.features(dataset_id, key, "manifest.json")
-    storage.write(manifest_key, orjson.dumps(manifest))
-    return manifest_key
+    storage.write(keys.features(dataset_id, key, "manifest.json"), orjson.dumps(manifest))
+    return errors
 
 
 AnyT = TypeVar("AnyT", bound=AnyFeaturizer)
@@ -105,8 +104,8 @@ def dataset_matrix(
     storage = resources.storage
     missing = missing_featurizers(storage, dataset_id, feature_set.featurizers)
     for featurizer in missing:
-        features = _compute(resources, context, featurizer, feature_set, smiles)
-        store_features(storage, dataset_id, featurizer, features)
+        parts = _computed(resources, context, featurizer, feature_set, smiles)
+        store_features(storage, dataset_id, featurizer, len(smiles), parts)
     matrix = np.empty((len(smiles), feature_set.width), dtype=feature_set.dtype)
     errors: dict[int, str] = {}
     column = 0
@@ -120,26 +119,21 @@ def dataset_matrix(
     return DatasetFeatures(matrix=matrix, errors=errors, cached=not missing)
 
 
-def _compute(
+def _computed(
     resources: Resources,
     context: WorkContext,
     featurizer: Featurizer,
     feature_set: FeatureSet,
     smiles: Sequence[str],
-) -> Features:
+) -> Iterator[Features]:
     spec = feature_set.specs[feature_set.of_molecules.index(featurizer)]
     single, cache = FeatureSet([spec]), molecule_cache(resources)
-    parts: list[NDArray[Any]] = []
-    errors: dict[int, str] = {}
-    for start in range(0, len(smiles), STEP):
+    for start in range(0, len(smiles), FEW):
         context.raise_if_cancelled()
         context.progress(
             start, len(smiles), unit="molecule", stage="featurize", message=featurizer.name
         )
-        part = featurize_smiles(single, smiles[start : start + STEP], cache)
-        parts.append(part.matrix)
-        errors |= {start + row: why for row, why in part.errors.items()}
-    return Features(matrix=np.concatenate(parts), errors=errors)
+        yield featurize_smiles(single, smiles[start : start + FEW], cache)
 
 
 def dataset_fingerprints(

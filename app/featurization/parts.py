@@ -1,55 +1,48 @@
-"""What a chunk computes, as bytes of a blob; the blobs of all chunks together, stored."""
+"""What a chunk computes, in a blob of its own; the blobs of all chunks together, stored."""
 
-import io
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterator, Sequence
+from typing import Any, BinaryIO
 from uuid import UUID
-
-import numpy as np
 
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.core.work import ChunkResult, WorkContext
-from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles
+from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
 from app.features.graphs import Graphs, graphs_of, packed, store_graphs, unpacked
 from app.features.matrix import store_features
-from app.featurizers.base import Features, Featurizer, Graph, GraphFeaturizer
+from app.features.matrix_files import read_matrix, write_features
+from app.featurizers.base import Features, Featurizer, GraphFeaturizer
 from app.storage import Storage
 
 Kept = Featurizer | GraphFeaturizer
 
-#: molecules between two looks at whether the job is cancelled
-_STEP = 100
 
-
-def computed(
+def write_part(
+    stream: BinaryIO,
     context: WorkContext,
     featurizer: Kept,
     spec: PluginSpec,
     smiles: Sequence[str],
     cache: MoleculeCache | None,
-) -> tuple[bytes, dict[int, str]]:
-    """Of a chunk's molecules: what its blob holds, and why some rows have nothing."""
-    parts: list[Any] = []
-    errors: dict[int, str] = {}
-    single = FeatureSet([spec])
-    for start in range(0, len(smiles), _STEP):
-        context.raise_if_cancelled()
-        batch = smiles[start : start + _STEP]
-        if isinstance(featurizer, GraphFeaturizer):
-            graphs = graphs_of(featurizer, batch)
-            parts += graphs.graphs
-            found = graphs.errors
-        else:
-            features = featurize_smiles(single, batch, cache)
-            parts.append(features.matrix)
-            found = features.errors
-        errors |= {start + row: why for row, why in found.items()}
+) -> dict[int, str]:
+    """Writes what a chunk's standardized SMILES give; which of them give nothing, and why.
+
+    Raises what `context.raise_if_cancelled` raises, within a few molecules.
+    """
+    few = _few(context, smiles)
     if isinstance(featurizer, GraphFeaturizer):
-        return packed(featurizer, parts), errors
-    buffer = io.BytesIO()
-    np.save(buffer, np.concatenate(parts), allow_pickle=False)
-    return buffer.getvalue(), errors
+        graphs = graphs_of(featurizer, (text for some in few for text in some))
+        stream.write(packed(featurizer, graphs.graphs))
+        return graphs.errors
+    single = FeatureSet([spec])
+    parts = (featurize_smiles(single, some, cache) for some in few)
+    return write_features(stream, featurizer, len(smiles), parts)
+
+
+def _few(context: WorkContext, smiles: Sequence[str]) -> Iterator[Sequence[str]]:
+    for start in range(0, len(smiles), FEW):
+        context.raise_if_cancelled()
+        yield smiles[start : start + FEW]
 
 
 def assemble(
@@ -59,52 +52,52 @@ def assemble(
     rows: int,
     results: Sequence[ChunkResult],
 ) -> set[int]:
-    """Chunks in their places, stored; rows without features. Rows of a failed chunk have its reason
-    and no numbers.
+    """The chunks of all `rows`, in order, stored; which rows have no features. Those of a failed
+    chunk have its reason and no numbers.
     """
-    name = content_key(featurizer.key)
-    errors: dict[int, str] = {}
-    for result in results:
-        part = _part(result, name)
-        if part is None:
-            span = range(result.spec.start_row, result.spec.stop_row)
-            errors |= dict.fromkeys(span, result.reason or "not computed")
-        else:
-            errors |= {int(row): why for row, why in part["errors"].items()}
-    blobs = _blobs(name, results)
     if isinstance(featurizer, GraphFeaturizer):
-        graphs = _graphs(featurizer, rows, ((start, storage.read(key)) for start, key in blobs))
-        store_graphs(storage, dataset_id, featurizer, Graphs(graphs=graphs, errors=errors))
-    else:
-        matrix = featurizer.empty(rows)
-        for start, key in blobs:
-            part_matrix = np.load(storage.local_path(key), mmap_mode="r", allow_pickle=False)
-            matrix[start : start + len(part_matrix)] = part_matrix
-        features = Features(matrix=matrix, errors=errors)
-        store_features(storage, dataset_id, featurizer, features)
-    return set(errors)
+        graphs = Graphs(graphs=[], errors={})
+        for result in results:
+            part = _graphs(storage, featurizer, result)
+            start = len(graphs.graphs)
+            graphs.errors.update({start + row: why for row, why in part.errors.items()})
+            graphs.graphs.extend(part.graphs)
+        store_graphs(storage, dataset_id, featurizer, graphs)
+        return set(graphs.errors)
+    parts = (_features(storage, featurizer, result) for result in results)
+    return set(store_features(storage, dataset_id, featurizer, rows, parts))
 
 
-def _graphs(
-    featurizer: GraphFeaturizer, rows: int, blobs: Iterable[tuple[int, bytes]]
-) -> list[Graph]:
-    graphs = [featurizer.no_graph()] * rows
-    for start, data in blobs:
-        found = unpacked(data)
-        graphs[start : start + len(found)] = found
-    return graphs
+def _features(storage: Storage, featurizer: Featurizer, result: ChunkResult) -> Features:
+    written = _written(featurizer, result)
+    if written is None:
+        rows, errors = _nothing(result)
+        return Features(matrix=featurizer.empty(rows), errors=errors)
+    key, errors = written
+    return Features(matrix=read_matrix(storage.local_path(key), featurizer), errors=errors)
 
 
-def _blobs(name: str, results: Sequence[ChunkResult]) -> Iterator[tuple[int, str]]:
-    """First row and key of each chunk that was computed."""
-    for result in results:
-        part = _part(result, name)
-        if part is not None:
-            yield result.spec.start_row, part["key"]
+def _graphs(storage: Storage, featurizer: GraphFeaturizer, result: ChunkResult) -> Graphs:
+    written = _written(featurizer, result)
+    if written is None:
+        rows, errors = _nothing(result)
+        return Graphs(graphs=[featurizer.no_graph()] * rows, errors=errors)
+    key, errors = written
+    return Graphs(graphs=unpacked(storage.read(key)), errors=errors)
 
 
-def _part(result: ChunkResult, name: str) -> dict[str, Any] | None:
-    found: dict[str, Any] | None = (
-        result.result["parts"].get(name) if result.state == "succeeded" else None
-    )
-    return found
+def _written(featurizer: Kept, result: ChunkResult) -> tuple[str, dict[int, str]] | None:
+    """The blob of a chunk's part and its errors by row of the chunk; None where it has none."""
+    if result.state != "succeeded":
+        return None
+    part: dict[str, Any] | None = result.result["parts"].get(content_key(featurizer.key))
+    if part is None:
+        return None
+    start = result.spec.start_row
+    return part["key"], {int(row) - start: why for row, why in part["errors"].items()}
+
+
+def _nothing(result: ChunkResult) -> tuple[int, dict[int, str]]:
+    """How many rows a chunk would have given, and why each has nothing."""
+    rows = result.spec.stop_row - result.spec.start_row
+    return rows, dict.fromkeys(range(rows), result.reason or "not computed")

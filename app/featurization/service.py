@@ -15,7 +15,7 @@ from app.datasets.records import load_dataset
 from app.features.compute import FeatureSet
 from app.features.matrix import missing_featurizers, molecule_cache
 from app.features.params import FeaturizeParams
-from app.featurization.parts import Kept, assemble, computed
+from app.featurization.parts import Kept, assemble, write_part
 from app.resources import Resources
 from app.storage import keys
 
@@ -56,9 +56,9 @@ def run_chunk(
     written: dict[str, Any] = {}
     started = time.perf_counter()
     for featurizer, spec in _missing(resources, params, dataset.id):
-        data, errors = computed(context, featurizer, spec, smiles, cache)
         key = _part_key(context, featurizer, chunk.start_row)
-        resources.storage.write(key, data)
+        with resources.storage.writer(key) as stream:
+            errors = write_part(stream, context, featurizer, spec, smiles, cache)
         written[content_key(featurizer.key)] = {
             "key": key,
             "errors": {str(chunk.start_row + row): why for row, why in errors.items()},

@@ -70,11 +70,18 @@ def test_each_row_is_stored_whatever_its_size(resources, params, dataset_id):
 
 
 def test_rows_of_a_failed_chunk_have_its_reason_and_no_atoms(resources, params, dataset_id):
-    run_fan_out(service, resources, SilentContext(project_id=PROJECT), params, fail=(0,))
+    outcome = run_fan_out(service, resources, SilentContext(project_id=PROJECT), params, fail=(0,))
     found = stored_graphs(resources.storage, dataset_id, featurizers.get("molecular_graph")())
     assert set(found.errors) == set(range(500))
     assert {len(graph.atoms) for graph in found.graphs[:500]} == {0}
     assert all(len(graph.atoms) for graph in found.graphs[500:])
+    for spec in FEATURES[1:]:
+        matrix = featurizers.get(spec.name).from_values(spec.params)
+        stored = stored_features(resources.storage, dataset_id, matrix)
+        assert {stored.errors[row] for row in range(500)} == {"it crashed"}
+        assert not stored.matrix[:500].any()
+        assert stored.matrix[500:].any(axis=1).all() == (spec.name == "maccs")
+    assert outcome.counts["rows_failed"] >= 500
 
 
 def test_the_same_request_gives_the_same_bytes(resources, params, dataset_id):

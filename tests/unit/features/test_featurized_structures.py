@@ -11,14 +11,14 @@ from rdkit.Chem.rdFingerprintGenerator import GetMorganGenerator
 
 from app.chem.standardize import standardized_or_reason
 from app.core.requests import PluginSpec
-from app.features.compute import FeatureSet
-from app.features.structures import _FEW, featurize_structures
+from app.features.compute import FEW, FeatureSet
+from app.features.structures import featurize_structures
 
 #: alkyl phenols, among them what is no structure
-SMILES = ["C((" if n % 7 == 3 else "C" * (1 + n % 30) + "c1ccc(O)cc1" for n in range(3 * _FEW + 5)]
+SMILES = ["C((" if n % 7 == 3 else "C" * (1 + n % 30) + "c1ccc(O)cc1" for n in range(3 * FEW + 5)]
 
 
-@pytest.mark.parametrize("count", [0, 1, _FEW, _FEW + 1, len(SMILES)])
+@pytest.mark.parametrize("count", [0, 1, FEW, FEW + 1, len(SMILES)])
 def test_rows_are_what_rdkit_makes_of_each(count):
     feature_set = FeatureSet([PluginSpec(name="morgan_counts"), PluginSpec(name="maccs")])
     smiles = SMILES[:count]
@@ -120,5 +120,5 @@ def test_no_more_molecules_are_held_than_a_few():
     finally:
         gc.enable()
     assert len(found.matrix) == 199
-    assert alive[1] <= 2 * _FEW + 1
+    assert alive[1] <= 2 * FEW + 1
     assert alive[0] == 0
