@@ -32,7 +32,7 @@ from app.monitoring.figures import STATES, read_figures
 from app.monitoring.transitions import Transition, TransitionTail
 from app.resources import Resources
 from workers.queues import OF_JOBS
-from workers.serving.protocol import LONG_QUESTIONS, QUESTIONS
+from workers.serving.protocol import FIRST, LONG_QUESTIONS, QUESTIONS
 
 logger = logging.getLogger(__name__)
 
@@ -210,4 +210,4 @@ class _Cluster:
 
     def tell_questions(self, resources: Resources) -> None:
         client: Any = resources.redis
-        self._questions.set(client.llen(QUESTIONS) + client.llen(LONG_QUESTIONS))
+        self._questions.set(sum(client.llen(name) for name in (FIRST, QUESTIONS, LONG_QUESTIONS)))

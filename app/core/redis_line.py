@@ -41,6 +41,15 @@ class RedisLine:
         self._unsent += commands
         self._twice(self._write)
 
+    def later(self, *commands: Command) -> None:
+        """As `send`, together with what is sent next, or by `flush`."""
+        self._unsent += commands
+
+    def flush(self) -> None:
+        """Send what was to be sent later. Raises RedisError."""
+        if self._unsent:
+            self.send()
+
     def ask(self, *commands: Command) -> list[Any]:
         """The answers to `commands`. Raises RedisError."""
         answers: list[Any] = []

@@ -54,7 +54,9 @@ class AnswerStore:
         self._ttl = ttl_seconds
 
     def get(self, keys: Sequence[str]) -> list[bytes | None]:
+        """None for each that is not there. What was `put` before goes along."""
         if not keys:
+            self.flush()
             return []
         found: list[bytes | None]
         try:
@@ -65,11 +67,12 @@ class AnswerStore:
         return found
 
     def put(self, items: Mapping[str, bytes]) -> None:
-        """Nobody waits for it."""
-        if not items:
-            return
+        """With the next `get`, or by `flush`: nobody waits for it."""
+        self._line.later(*(("SET", key, item, "EX", self._ttl) for key, item in items.items()))
+
+    def flush(self) -> None:
         try:
-            self._line.send(*(("SET", key, item, "EX", self._ttl) for key, item in items.items()))
+            self._line.flush()
         except redis.RedisError as error:
             logger.warning("the answer cache does not answer: %s", error)
 
@@ -112,7 +115,7 @@ class MicroBatch:
         return answers
 
     def remember(self) -> None:
-        """Put the new answers into the cache, by input and by structure."""
+        """Put the new answers into the cache, by input and by structure; see `AnswerStore.put`."""
         self._store.put(self._fresh)
         self._fresh = {}
 

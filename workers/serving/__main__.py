@@ -1,4 +1,4 @@
-"""One serving process: `python -m workers.serving [--in-hand FD]`.
+"""One serving process: `python -m workers.serving [--in-hand FD] [--first]`.
 
 FD is a file that the parent has open too: the process writes there what it has in hand.
 """
@@ -20,11 +20,14 @@ from workers.stop_signals import on_stop
 def main() -> None:
     parser = argparse.ArgumentParser(description="Answers predictions at once.")
     parser.add_argument("--in-hand", type=int, help="descriptor of a file that the parent reads")
-    descriptor: int | None = parser.parse_args().in_hand
+    parser.add_argument("--first", action="store_true", help="of its worker: it takes FIRST too")
+    given = parser.parse_args()
+    descriptor: int | None = given.in_hand
     settings = get_settings()
     configure_logging(settings, role="serving")
     resources = get_resources()
-    server = Server(resources, *(() if descriptor is None else (InHandFile(descriptor).tell,)))
+    watch = () if descriptor is None else (InHandFile(descriptor).tell,)
+    server = Server(resources, *watch, first=given.first)
     on_stop(server.stop)
     load_libraries()
     # what is there now stays: the collector need not walk through it again and again

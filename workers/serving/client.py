@@ -19,7 +19,7 @@ from app.core.errors import Overloaded, Unavailable
 from app.core.futures import settle
 from workers.async_redis import AsyncLine
 from workers.interactive import AnsweredError
-from workers.serving.protocol import Answer, Question, decode_answers
+from workers.serving.protocol import FIRST, QUESTIONS, Answer, Question, decode_answers
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +27,10 @@ _PAUSE_SECONDS = 0.5
 _LISTEN_SECONDS = 5.0
 #: of the newest measurement in the moving average of seconds per input
 _NEWEST = 0.1
+#: the first process has so long to answer who asks alone before another may (seconds)
+_PATIENCE_SECONDS = 0.005
+#: where it was away or busy it is not preferred for that long
+_APART_SECONDS = 1.0
 
 
 class ServingClient:
@@ -41,6 +45,8 @@ class ServingClient:
         self._waiting: dict[str, asyncio.Future[Answer]] = {}
         self._inputs = 0
         self._pace = _Pace()
+        #: when the first process is preferred again (`time.monotonic`)
+        self._first_from = 0.0
         self._listening: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -77,7 +83,7 @@ class ServingClient:
         self._inputs += len(inputs)
         try:
             async with asyncio.timeout(seconds):
-                await self._asking.ask("RPUSH", question.list_name, question.encode())
+                await self._send(question, future)
                 answer = await future
         except TimeoutError as error:
             raise Unavailable(
@@ -94,6 +100,20 @@ class ServingClient:
         if answer.problem is not None:
             raise AnsweredError(answer.problem)
         return answer
+
+    async def _send(self, question: Question, answered: asyncio.Future[Answer]) -> None:
+        """Who asks alone is answered by the first process, where it does so in time."""
+        alone = len(self._waiting) == 1 and time.monotonic() >= self._first_from
+        if not alone or question.list_name != QUESTIONS:
+            await self._asking.ask("RPUSH", question.list_name, question.encode())
+            return
+        await self._asking.ask("RPUSH", FIRST, question.encode())
+        await asyncio.wait((answered,), timeout=_PATIENCE_SECONDS)
+        if answered.done():
+            return
+        # nothing is moved where it is being computed
+        if await self._asking.ask("LMOVE", FIRST, QUESTIONS, "LEFT", "RIGHT") is not None:
+            self._first_from = time.monotonic() + _APART_SECONDS
 
     def _admit(self, n: int, seconds: float) -> None:
         """Raises Overloaded."""

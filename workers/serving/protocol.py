@@ -1,8 +1,9 @@
 """What gateways and serving processes say to each other, and in which Redis lists.
 
-A question is one JSON object in QUESTIONS (few inputs) or LONG_QUESTIONS (many). Its answer is put
-into the list that it names: a line of JSON about all answers of that batch, then a line for each
-answered input, as `app.prediction.answer_cache.split` made it, which the gateway never parses.
+A question is one JSON object in QUESTIONS (few inputs), in FIRST (few, of a gateway that has asked
+nothing else) or in LONG_QUESTIONS (many). Its answer is put into the list that it names: a line of
+JSON about all answers of that batch, then a line for each answered input, as
+`app.prediction.answer_cache.split` made it, which the gateway never parses.
 """
 
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ from app.core.errors import Problem
 #: a serving process takes from the first list first: a drawn structure is not to wait behind a
 #: hundred
 QUESTIONS = "serving:questions"
+#: taken by the first process of each worker only: Redis wakes the one that has slept longest, so
+#: that who asks alone would find each time the process whose code and model have left the
+#: processor's caches. What it does not take in time its gateway moves to QUESTIONS
+FIRST = "serving:questions:first"
 LONG_QUESTIONS = "serving:questions:long"
 #: more inputs than that make a question a long one
 FEW = 8

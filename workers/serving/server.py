@@ -18,7 +18,7 @@ import redis
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.core.errors import Problem
-from app.core.redis_line import RedisLine
+from app.core.redis_line import Command, RedisLine
 from app.endpoints.active import likely_asked
 from app.features.matrix import molecule_cache
 from app.jobs.finish import problem_of
@@ -29,6 +29,7 @@ from app.prediction.micro_batch import Answered, AnswerStore, Asked, MicroBatch
 from app.resources import Resources
 from workers.serving.in_hand import InHand
 from workers.serving.protocol import (
+    FIRST,
     LONG_QUESTIONS,
     QUESTIONS,
     REPLY_TTL,
@@ -41,6 +42,8 @@ logger = logging.getLogger(__name__)
 
 #: questions of a micro-batch: more only make the first of them wait
 MAX_BATCH = 64
+#: so many are taken whoever else might: each batch has costs of its own
+_LEAST_SHARE = 4
 #: how long an idle process sleeps before it looks whether it is to end or to load something
 _IDLE_SECONDS = 0.25
 _LOADING_SECONDS = 0.01
@@ -60,7 +63,11 @@ Watch = Callable[[InHand], None]
 class Server:
     """`run` until `stop`."""
 
-    def __init__(self, resources: Resources, watch: Watch = lambda _: None) -> None:
+    def __init__(
+        self, resources: Resources, watch: Watch = lambda _: None, *, first: bool = True
+    ) -> None:
+        """`first`: of its worker; it takes FIRST too."""
+        self._lists = (*((FIRST,) if first else ()), QUESTIONS, LONG_QUESTIONS)
         self._resources = resources
         self._watch = watch
         self._line = RedisLine(resources.redis)
@@ -69,6 +76,11 @@ class Server:
         )
         self._molecules = molecule_cache(resources)
         self._models = _Models(resources)
+        #: how many it takes at once: half of what waited the last time, so that the other processes
+        #: and the gateway have work meanwhile
+        self._share = _LEAST_SHARE
+        #: taken while the answers before them were sent
+        self._gathered: list[Question] = []
         #: taken and not answered, by their ids
         self._held: dict[str, Question] = {}
         self._stopping = False
@@ -92,7 +104,7 @@ class Server:
             self._warm_at_start()
             self._tell()  # ready
             looked = time.monotonic()
-            while not self._stopping:
+            while self._gathered or not self._stopping:
                 self.step(self._idle_seconds())
                 self._tell_loaded()
                 if (now := time.monotonic()) - looked < _LOOK_SECONDS:
@@ -123,28 +135,47 @@ class Server:
 
     def step(self, timeout: float) -> None:
         """Answer what has gathered, waiting for the first question at most `timeout` seconds."""
-        taken = self._take(timeout)
+        taken, self._gathered = self._gathered, []
+        taken = taken or self._take(("BLPOP", *self._lists, timeout))
         for question in taken:
             self._held[question.id] = question
             self._models.add(question)
-        for bundle, questions in self._models.ready():
-            self._serve(bundle, questions)
-        if taken and self._held:  # until their model is there
-            self._tell()
+        ready = self._models.ready()
+        try:
+            for bundle, questions in ready:
+                self._serve(bundle, questions)
+            if ready:
+                self._gathered = self._go_on()
+        finally:
+            if (taken or ready) and not self._gathered:
+                self._tell()
 
     def _tell(self, working: Sequence[Question] = ()) -> None:
         ids = {question.id for question in working}
         held = [question for id_, question in self._held.items() if id_ not in ids]
         self._watch(InHand(working=working, held=held))
 
-    def _take(self, timeout: float) -> list[Question]:
-        """What has gathered while others were answered, or the next that comes. Of long questions
-        one: the next to be answered may be a short one of somebody else.
+    def _go_on(self) -> list[Question]:
+        """Send the last answers, and in the same piece ask for what has gathered meanwhile."""
+        if self._stopping:
+            self._line.flush()
+            gathered = []
+        else:
+            gathered = self._take()
+        if not gathered:
+            self._store.flush()
+        return gathered
+
+    def _take(self, *wait: Command) -> list[Question]:
+        """A share of what has gathered, and what `wait` gives before. Of long questions one: the
+        next to be answered may be a short one of somebody else.
         """
-        first, more = self._line.ask(
-            ("BLPOP", QUESTIONS, LONG_QUESTIONS, timeout), ("LPOP", QUESTIONS, MAX_BATCH - 1)
-        )
-        raws = [*(() if first is None else (first[1],)), *(more or ())]
+        take_all = [("LPOP", name, self._share) for name in self._lists if name != LONG_QUESTIONS]
+        *found, left = self._line.ask(*wait, *take_all, ("LLEN", QUESTIONS))
+        waited, gathered = found[: len(wait)], found[len(wait) :]
+        raws = [one[1] for one in waited if one is not None]
+        raws += [raw for some in gathered for raw in some or ()]
+        self._share = min(MAX_BATCH, max(_LEAST_SHARE, -(-(len(raws) + left) // 2)))
         now = time.time()
         return [question for question in map(Question.decode, raws) if question.until > now]
 
@@ -159,6 +190,7 @@ class Server:
 
     def _answer(self, bundle: ModelBundle, questions: Sequence[Question]) -> None:
         started = time.perf_counter()
+        self._line.flush()  # answers of the batch before, in the same step
         work = MicroBatch(questions[0].model_id, bundle, self._store, self._molecules)
         self._tell(questions)
         try:
@@ -212,11 +244,8 @@ class Server:
                     problem=answer.problem,
                 )
             )
-        try:
-            for name, told in by_gateway.items():
-                self._line.send(("RPUSH", name, encode_answers(told)), ("EXPIRE", name, REPLY_TTL))
-        finally:
-            self._tell()
+        for name, told in by_gateway.items():
+            self._line.later(("RPUSH", name, encode_answers(told)), ("EXPIRE", name, REPLY_TTL))
 
 
 class _Models:

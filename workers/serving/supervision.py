@@ -65,7 +65,8 @@ class ServingStep(bootsteps.StartStopStep):
             return
         resources = get_resources()
         self._processes = [
-            ServingProcess(resources) for _ in range(process_count(resources.settings))
+            ServingProcess(resources, first=n == 0)
+            for n in range(process_count(resources.settings))
         ]
         for process in self._processes:
             process.start()
@@ -85,8 +86,10 @@ class ServingStep(bootsteps.StartStopStep):
 class ServingProcess:
     """One process and the thread that keeps it alive (the kernel ends it with that thread)."""
 
-    def __init__(self, resources: Resources) -> None:
+    def __init__(self, resources: Resources, *, first: bool = True) -> None:
+        """`first`: the one of its worker that takes FIRST."""
         self._resources = resources
+        self._first = first
         self._memory_limit = child_limit(resources.settings.max_child_memory_bytes)
         self._stopping = threading.Event()
         self._process: subprocess.Popen[bytes] | None = None
@@ -136,6 +139,7 @@ class ServingProcess:
         self._in_hand = InHandFile.create()
         descriptor = self._in_hand.descriptor
         command = [sys.executable, "-m", "workers.serving", "--in-hand", str(descriptor)]
+        command += ["--first"] if self._first else []
         threads = thread_limits(self._resources.settings.worker_threads)
         try:
             self._process = subprocess.Popen(

@@ -26,6 +26,24 @@ def test_what_was_sent_is_done_before_what_is_asked(resources):
     assert 0 < resources.redis.ttl("l") <= 60
 
 
+def test_what_may_go_later_goes_with_the_next_or_when_told_to(resources):
+    line = RedisLine(resources.redis)
+    line.flush()
+    line.later(("SET", "a", b"1"))
+    line.later(("SET", "b", b"2"), ("SET", "c", b"3"))
+    assert resources.redis.exists("a", "b", "c") == 0
+    assert line.ask(("MGET", "a", "b", "c")) == [[b"1", b"2", b"3"]]
+    line.later(("SET", "a", b"4"))
+    line.send(("SET", "b", b"5"))
+    line.later(("SET", "c", b"6"))
+    assert line.ask(("MGET", "a", "b", "c")) == [[b"4", b"5", b"6"]]
+    line.later(("SET", "a", b"7"))
+    line.flush()
+    cut(resources.redis)
+    line.later(("SET", "b", b"8"))
+    assert line.ask(("MGET", "a", "b")) == [[b"7", b"8"]], "nor is it lost with its connection"
+
+
 def test_what_is_refused_shifts_no_answers(resources, caplog):
     line = RedisLine(resources.redis)
     resources.redis.set("text", b"x")

@@ -24,7 +24,7 @@ from tests.support.served_models import altered, post, train
 from tests.support.serving import new_pid, serving
 from tests.support.waiting import wait_for
 from workers.serving.in_hand import InHand, InHandFile
-from workers.serving.protocol import Question, decode_answers
+from workers.serving.protocol import FIRST, QUESTIONS, Question, decode_answers
 from workers.serving.server import Server
 
 CRASHES, HANGS = "FC(F)(F)I", "ClC(Cl)(Cl)I"
@@ -272,18 +272,25 @@ def test_what_was_answered_or_cannot_be_is_no_longer_in_hand(resources, model, m
     )
     resources.redis.rpush("serving:questions", question.encode())
     if broken == "redis":
+        answer = server._line.later
 
-        def away(*_, **__):
+        def answered(*commands):
+            answer(*commands)
+            monkeypatch.setattr(server._line, "ask", away)
+
+        def away(*_):
             raise redis.ConnectionError
 
-        monkeypatch.setattr(server._line, "send", away)
+        monkeypatch.setattr(server._line, "later", answered)
     deadline = time.monotonic() + 60
+    failed = False
     try:
         while server._held or not told:
             server.step(0.1)
             assert time.monotonic() < deadline
     except redis.ConnectionError:
-        assert broken == "redis"
+        failed = True
+    assert failed == (broken == "redis")
     assert InHand(held=[question]) in told
     assert told[-1] == InHand(working=(), held=[])
 
@@ -347,11 +354,103 @@ def test_what_came_together_is_answered_together(resources, model):
     assert batches == [["a", "b", "c"], ["d"], ["e"]]
 
 
+def asked_of(model, ids, **given):
+    return [
+        Question(
+            id=id_,
+            reply_to="serving:answers:test",
+            until=time.time() + 120,
+            model_id=UUID(model["model_id"]),
+            inputs=[{"smiles": "CCO"}],
+            **given,
+        )
+        for id_ in ids
+    ]
+
+
+def pushed(resources, name, questions):
+    resources.redis.rpush(name, *(question.encode() for question in questions))
+
+
+def test_of_what_waits_a_process_leaves_half_to_others(resources, model):
+    """Half of what it found the last time, four at least, and the one that it waited for."""
+    told, ids = [], [str(number) for number in range(40)]
+    server = Server(resources, told.append)
+    model_cache(resources).get(UUID(model["model_id"]))
+
+    def sizes(waiting):
+        told.clear()
+        pushed(resources, QUESTIONS, asked_of(model, ids[:waiting]))
+        for _ in range(5):
+            server.step(0.1)
+        return [len(one.working) for one in told if one.working]
+
+    # 1 + 4, of 40; half of these 5 and the 35 behind them; half of 20 and 15, of which 15 are there
+    assert sizes(40) == [5, 20, 15]
+    # 1 + 4 of 12; half of 5 and 7; what is left
+    assert sizes(12) == [5, 6, 1]
+    assert sizes(3) == [3]
+
+
+def test_who_asks_alone_is_answered_by_the_first_process(resources, model):
+    """Redis would wake whichever has slept longest."""
+    told = {first: [] for first in (True, False)}
+    servers = {first: Server(resources, told[first].append, first=first) for first in told}
+    model_cache(resources).get(UUID(model["model_id"]))
+    pushed(resources, FIRST, asked_of(model, "a"))
+    pushed(resources, QUESTIONS, asked_of(model, "bc"))
+    servers[False].step(0.1)
+    servers[False].step(0.1)
+    servers[True].step(0.1)
+    batches = {
+        first: ["".join(question.id for question in one.working) for one in of_one if one.working]
+        for first, of_one in told.items()
+    }
+    assert batches == {False: ["bc"], True: ["a"]}
+
+
+def test_a_first_process_that_is_away_holds_nobody_up(api, resources, model):
+    """Its questions go to the others, and for a while none are kept for it."""
+    other, model_id = Server(resources, first=False), UUID(model["model_id"])
+    model_cache(resources).get(model_id)
+    listener = threading.Thread(target=other.run, daemon=True)
+    listener.start()
+    try:
+        started = time.monotonic()
+        for number in range(1, 9):
+            assert post(api, "C" * number + "N")["predictions"][0]["status"] == "ok"
+        assert time.monotonic() - started < 10, "nobody waited for a deadline"
+        assert resources.redis.llen(FIRST) == 0
+        assert api.gateway.state.predictor.serving._first_from > started
+    finally:
+        other.stop()
+        listener.join()
+
+
+def test_what_has_gathered_when_a_process_ends_is_answered_or_left(resources, model):
+    """Nothing that it took is lost."""
+    server = Server(resources)
+    model_cache(resources).get(UUID(model["model_id"]))
+    ids = [str(number) for number in range(60)]
+    listener = threading.Thread(target=server.run, daemon=True)
+    listener.start()
+    for id_ in ids:
+        pushed(resources, QUESTIONS, asked_of(model, [id_], use_cache=False))
+    wait_for(lambda: resources.redis.llen("serving:answers:test") > 0, "it answers", 60)
+    server.stop()
+    listener.join(60)
+    left = [Question.decode(raw).id for raw in resources.redis.lrange(QUESTIONS, 0, -1)]
+    said = resources.redis.lrange("serving:answers:test", 0, -1)
+    answered = [answer.id for raw in said for answer in decode_answers(raw)]
+    assert sorted(left + answered) == sorted(ids)
+    assert answered
+
+
 def test_a_question_that_nobody_waits_for_is_dropped(api, resources, model):
     post(api, "CCO", status=503, headers={"Prefer": "wait=0.2"})
-    assert resources.redis.llen("serving:questions") == 1
+    assert resources.redis.llen(QUESTIONS) == 1, "where it was moved from the first's"
     Server(resources).step(0.1)
-    assert resources.redis.llen("serving:questions") == 0
+    assert resources.redis.llen(QUESTIONS) == 0
     assert not list(resources.redis.scan_iter("serving:answers:*"))
 
 
