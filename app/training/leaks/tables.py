@@ -35,8 +35,9 @@ def equal_rows(cells: Cells, y: NDArray[np.float64], sides: Sides) -> list[Findi
         Finding(
             leak="same_features",
             severity=severity,
-            detail=f"{how_many(len(copies), 'test row is', 'test rows are')} equal to a row that "
-            f"is learned from in every feature column; {agree:.0%} of their labels are equal too",
+            detail=f"{how_many(len(copies), 'test row is', 'test rows are')} equal in every "
+            "feature column to rows that are learned from, of which on average "
+            f"{100 * agree:.0f} % have the same label",
             remedy='If they are one case: ingest with an identifier and "duplicates": "merge", or '
             "split by a group column.",
             rows=sorted(copies),

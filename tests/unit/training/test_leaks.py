@@ -291,6 +291,18 @@ def test_copied_rows_are_found_and_chance_is_no_error(telco):
     assert found.severity == "warning"
 
 
+def test_how_many_of_the_equal_rows_agree_is_said_for_one_test_row_on_average():
+    """Two test rows: one of three equal rows has its label, then one of one; a third is alone."""
+    cells = {"a": np.array([1.0, 1.0, 1.0, 2.0, 3.0, 1.0, 2.0, 9.0])}
+    y = np.array([0.0, 1.0, 1.0, 1.0, 0.0, 0.0, 1.0, 1.0])[:, None]
+    (found,) = equal_rows(cells, y, [(np.arange(5), np.arange(5, 8))])
+    assert found.rows == [5, 6]
+    assert found.detail == (
+        "2 test rows are equal in every feature column to rows that are learned from, of which on"
+        " average 67 % have the same label"
+    )
+
+
 def copied_rows(telco, planted, sources):
     """(cells, labels): the rows `planted` are copies of `sources`."""
     columns, values, y = telco
