@@ -18,7 +18,7 @@ from app.core.hashing import content_key
 from app.core.work import WorkContext
 from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
 from app.features.fingerprints import fingerprint_set
-from app.features.matrix_files import read_matrix, write_features
+from app.features.matrix_files import write_features
 from app.featurizers.base import AnyFeaturizer, Features, Featurizer
 from app.resources import Resources
 from app.storage import Storage, keys
@@ -48,8 +48,11 @@ def stored_features(storage: Storage, dataset_id: UUID, featurizer: Featurizer) 
         return None
     manifest = orjson.loads(storage.read(manifest_key))
     path = storage.local_path(keys.features(dataset_id, key, "matrix.npy"))
+    matrix = np.load(path, mmap_mode="r", allow_pickle=False)
+    if featurizer.output == "bits":
+        matrix = np.unpackbits(matrix, axis=1, count=featurizer.width)
     errors = {int(row): why for row, why in manifest["errors"].items()}
-    return Features(matrix=read_matrix(path, featurizer), errors=errors)
+    return Features(matrix=matrix, errors=errors)
 
 
 def store_features(
@@ -64,13 +67,14 @@ def store_features(
     Idempotent; raises ValueError where the parts have more or fewer rows.
     """
     key = content_key(featurizer.key)
+    bits = featurizer.output == "bits"
     with storage.writer(keys.features(dataset_id, key, "matrix.npy")) as stream:
-        errors = write_features(stream, featurizer, rows, parts)
+        errors = write_features(stream, featurizer, rows, parts, packed=bits)
     manifest = {
         "featurizer": featurizer.key,
         "columns": featurizer.columns(),
         "rows": rows,
-        "packed": featurizer.output == "bits",
+        "packed": bits,
         "errors": {str(row): why for row, why in errors.items()},
     }
     storage.write(keys.features(dataset_id, key, "manifest.json"), orjson.dumps(manifest))

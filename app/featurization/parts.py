@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
 
+import numpy as np
+
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.core.work import ChunkResult, WorkContext
 from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
 from app.features.graphs import Graphs, graphs_of, packed, store_graphs, unpacked
 from app.features.matrix import store_features
-from app.features.matrix_files import read_matrix, write_features
+from app.features.matrix_files import write_features
 from app.featurizers.base import Features, Featurizer, GraphFeaturizer
 from app.storage import Storage
 
@@ -36,6 +38,7 @@ def write_part(
         return graphs.errors
     single = FeatureSet([spec])
     parts = (featurize_smiles(single, some, cache) for some in few)
+    # bits not packed: a worker of another release may put the parts together
     return write_features(stream, featurizer, len(smiles), parts)
 
 
@@ -74,7 +77,8 @@ def _features(storage: Storage, featurizer: Featurizer, result: ChunkResult) -> 
         rows, errors = _nothing(result)
         return Features(matrix=featurizer.empty(rows), errors=errors)
     key, errors = written
-    return Features(matrix=read_matrix(storage.local_path(key), featurizer), errors=errors)
+    matrix = np.load(storage.local_path(key), mmap_mode="r", allow_pickle=False)
+    return Features(matrix=matrix, errors=errors)
 
 
 def _graphs(storage: Storage, featurizer: GraphFeaturizer, result: ChunkResult) -> Graphs:
