@@ -111,8 +111,8 @@ class ServingClient:
         await asyncio.wait((answered,), timeout=_PATIENCE_SECONDS)
         if answered.done():
             return
-        # nothing is moved where it is being computed
-        if await self._asking.ask("LMOVE", FIRST, QUESTIONS, "LEFT", "RIGHT") is not None:
+        # nothing is there where it is being computed; what others have left there goes along
+        while await self._asking.ask("LMOVE", FIRST, QUESTIONS, "LEFT", "RIGHT") is not None:
             self._first_from = time.monotonic() + _APART_SECONDS
 
     def _admit(self, n: int, seconds: float) -> None:

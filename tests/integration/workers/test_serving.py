@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 import time
+from dataclasses import replace
 from uuid import UUID
 
 import numpy as np
@@ -410,7 +411,11 @@ def test_who_asks_alone_is_answered_by_the_first_process(resources, model):
 
 
 def test_a_first_process_that_is_away_holds_nobody_up(api, resources, model):
-    """Its questions go to the others, and for a while none are kept for it."""
+    """Its questions go to the others, and for a while none are kept for it. One stands before them
+    whose gateway has died.
+    """
+    (left,) = asked_of(model, "z")
+    pushed(resources, FIRST, [replace(left, until=time.time() - 1)])
     other, model_id = Server(resources, first=False), UUID(model["model_id"])
     model_cache(resources).get(model_id)
     listener = threading.Thread(target=other.run, daemon=True)
