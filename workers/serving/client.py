@@ -19,12 +19,22 @@ from app.core.errors import Overloaded, Unavailable
 from app.core.futures import settle
 from workers.async_redis import AsyncLine
 from workers.interactive import AnsweredError
-from workers.serving.protocol import FIRST, QUESTIONS, Answer, Question, decode_answers
+from workers.serving.protocol import (
+    ASKED_AGAIN,
+    DEATHS,
+    FIRST,
+    QUESTIONS,
+    Answer,
+    Question,
+    decode_answers,
+)
 
 logger = logging.getLogger(__name__)
 
 _PAUSE_SECONDS = 0.5
 _LISTEN_SECONDS = 5.0
+#: between two looks whether a serving process has died
+_WATCH_SECONDS = 0.5
 #: of the newest measurement in the moving average of seconds per input
 _NEWEST = 0.1
 #: the first process has so long to answer who asks alone before another may (seconds)
@@ -42,19 +52,19 @@ class ServingClient:
         self._max_inputs = max_inputs
         self._asking = AsyncLine(redis_url, timeout=5.0)
         self._hearing = AsyncLine(redis_url, timeout=_LISTEN_SECONDS + 10.0)
-        self._waiting: dict[str, asyncio.Future[Answer]] = {}
+        self._waiting: dict[str, tuple[Question, asyncio.Future[Answer]]] = {}
         self._inputs = 0
         self._pace = _Pace()
         #: when the first process is preferred again (`time.monotonic`)
         self._first_from = 0.0
-        self._listening: asyncio.Task[None] | None = None
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        self._listening = asyncio.create_task(self._listen())
+        self._tasks = [asyncio.create_task(self._listen()), asyncio.create_task(self._watch())]
 
     async def close(self) -> None:
-        if self._listening is not None:
-            self._listening.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._asking.close()
         await self._hearing.close()
 
@@ -79,7 +89,7 @@ class ServingClient:
             use_cache=use_cache,
         )
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
-        self._waiting[question.id] = future
+        self._waiting[question.id] = question, future
         self._inputs += len(inputs)
         try:
             async with asyncio.timeout(seconds):
@@ -136,11 +146,34 @@ class ServingClient:
             if found is not None:
                 self._hear(decode_answers(found[1]))
 
+    async def _watch(self) -> None:
+        """Ask again what a process that has died may have been given and never read."""
+        known: bytes | None = None
+        while True:
+            try:
+                deaths = await self._asking.ask("GET", DEATHS)
+                if deaths != known:
+                    known = deaths
+                    await self._ask_again()
+            except (RedisError, OSError) as error:
+                logger.warning("whether serving processes have died cannot be told: %s", error)
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _ask_again(self) -> None:
+        """All but what was asked again already for who died. Who lives may answer twice."""
+        questions = [question for question, _ in self._waiting.values()]
+        if not questions:
+            return
+        asked = await self._asking.ask("SMISMEMBER", ASKED_AGAIN, *(q.id for q in questions))
+        for question, again in zip(questions, asked, strict=True):
+            if not again and question.id in self._waiting:
+                await self._asking.ask("RPUSH", question.list_name, question.encode())
+
     def _hear(self, answers: Sequence[Answer]) -> None:
         self._pace.observe(answers)
         for answer in answers:
-            if future := self._waiting.get(answer.id):
-                settle(future, answer)
+            if waiting := self._waiting.get(answer.id):
+                settle(waiting[1], answer)
 
 
 class _Pace:

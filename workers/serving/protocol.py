@@ -23,6 +23,11 @@ QUESTIONS = "serving:questions"
 #: processor's caches. What it does not take in time its gateway moves to QUESTIONS
 FIRST = "serving:questions:first"
 LONG_QUESTIONS = "serving:questions:long"
+#: how often a serving process has died or a worker has started, and which questions (ids) were
+#: asked again for who died. Redis may have given a question to one that was dying and never read
+#: it: only its gateway knows of it, which asks again when this number has changed
+DEATHS = "serving:deaths"
+ASKED_AGAIN = "serving:asked-again"
 #: more inputs than that make a question a long one
 FEW = 8
 #: answers that nobody fetched are gone after that (seconds)

@@ -27,7 +27,14 @@ from workers.memory import child_limit, resident_bytes
 from workers.processes import available_cores, thread_limits
 from workers.queues import PREDICT_NOW
 from workers.serving.in_hand import InHandFile
-from workers.serving.protocol import REPLY_TTL, Answer, Question, encode_answers
+from workers.serving.protocol import (
+    ASKED_AGAIN,
+    DEATHS,
+    REPLY_TTL,
+    Answer,
+    Question,
+    encode_answers,
+)
 
 logger = logging.getLogger(__name__)
 
@@ -64,6 +71,7 @@ class ServingStep(bootsteps.StartStopStep):
         if PREDICT_NOW not in worker.app.amqp.queues.consume_from:
             return
         resources = get_resources()
+        _tell_death(resources)  # maybe of a whole worker, which could not tell its own
         self._processes = [
             ServingProcess(resources, first=n == 0)
             for n in range(process_count(resources.settings))
@@ -197,6 +205,10 @@ class ServingProcess:
         in_hand = self._in_hand.read()
         try:
             with self._resources.redis.pipeline(transaction=False) as pipe:
+                if ids := [question.id for question in (*in_hand.working, *in_hand.held)]:
+                    pipe.sadd(ASKED_AGAIN, *ids)
+                    pipe.expire(ASKED_AGAIN, REPLY_TTL)
+                pipe.incr(DEATHS)
                 for question in in_hand.working:
                     _ask_again(pipe, question, why)
                 # in front of those, and the oldest first
@@ -207,6 +219,14 @@ class ServingProcess:
             # those who asked are told, after their time, that nobody answered
             lost = len(in_hand.working) + len(in_hand.held)
             logger.exception("%d questions are lost", lost)
+
+
+def _tell_death(resources: Resources) -> None:
+    """So that gateways ask again what nobody has answered."""
+    try:
+        resources.redis.incr(DEATHS)
+    except redis.RedisError as error:
+        logger.warning("gateways do not hear that a worker starts: %s", error)
 
 
 def _ask_again(pipe: Any, question: Question, why: str) -> None:

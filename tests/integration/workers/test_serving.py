@@ -304,6 +304,20 @@ def test_a_killed_process_is_replaced(api, server, model):
     assert post(api, "CCCCN")["predictions"][0]["status"] == "ok"
 
 
+def test_what_redis_gave_to_a_dying_process_is_asked_again(api, server, model):
+    """It lies in a socket that nobody reads any more."""
+    post(api, "CCO")
+    before = server.pid
+    os.kill(before, signal.SIGSTOP)  # dead to the world, while Redis still knows it to be waiting
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        asked = pool.submit(post, api, "CCCCN", headers={"Prefer": "wait=60"})
+        time.sleep(0.5)
+        assert not asked.done()
+        os.kill(before, signal.SIGKILL)
+        new_pid(server, before)
+        assert asked.result(30)["predictions"][0]["status"] == "ok"
+
+
 def test_a_process_that_cannot_be_watched_is_replaced(api, server, model, monkeypatch):
     """The kernel ends it with the thread that watches, which nobody would start again."""
     before, original = server.pid, InHandFile.since
