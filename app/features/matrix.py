@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from app.core.hashing import content_key
 from app.core.work import WorkContext
-from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
+from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles, few_at_a_time
 from app.features.fingerprints import fingerprint_set
 from app.features.matrix_files import write_features
 from app.featurizers.base import AnyFeaturizer, Features, Featurizer
@@ -132,12 +132,13 @@ def _computed(
 ) -> Iterator[Features]:
     spec = feature_set.specs[feature_set.of_molecules.index(featurizer)]
     single, cache = FeatureSet([spec]), molecule_cache(resources)
-    for start in range(0, len(smiles), FEW):
-        context.raise_if_cancelled()
+    done = 0
+    for few in few_at_a_time(context, smiles):
         context.progress(
-            start, len(smiles), unit="molecule", stage="featurize", message=featurizer.name
+            done, len(smiles), unit="molecule", stage="featurize", message=featurizer.name
         )
-        yield featurize_smiles(single, smiles[start : start + FEW], cache)
+        yield featurize_smiles(single, few, cache)
+        done += len(few)
 
 
 def dataset_fingerprints(

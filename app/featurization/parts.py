@@ -1,6 +1,6 @@
 """What a chunk computes, in a blob of its own; the blobs of all chunks together, stored."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, BinaryIO
 from uuid import UUID
 
@@ -9,7 +9,7 @@ import numpy as np
 from app.core.hashing import content_key
 from app.core.requests import PluginSpec
 from app.core.work import ChunkResult, WorkContext
-from app.features.compute import FEW, FeatureSet, MoleculeCache, featurize_smiles
+from app.features.compute import FeatureSet, MoleculeCache, featurize_smiles, few_at_a_time
 from app.features.graphs import Graphs, graphs_of, packed, store_graphs, unpacked
 from app.features.matrix import store_features
 from app.features.matrix_files import write_features
@@ -31,7 +31,7 @@ def write_part(
 
     Raises what `context.raise_if_cancelled` raises, within a few molecules.
     """
-    few = _few(context, smiles)
+    few = few_at_a_time(context, smiles)
     if isinstance(featurizer, GraphFeaturizer):
         graphs = graphs_of(featurizer, (text for some in few for text in some))
         stream.write(packed(featurizer, graphs.graphs))
@@ -40,12 +40,6 @@ def write_part(
     parts = (featurize_smiles(single, some, cache) for some in few)
     # bits not packed: a worker of another release may put the parts together
     return write_features(stream, featurizer, len(smiles), parts)
-
-
-def _few(context: WorkContext, smiles: Sequence[str]) -> Iterator[Sequence[str]]:
-    for start in range(0, len(smiles), FEW):
-        context.raise_if_cancelled()
-        yield smiles[start : start + FEW]
 
 
 def assemble(

@@ -153,8 +153,8 @@ class ServingClient:
             try:
                 deaths = await self._asking.ask("GET", DEATHS)
                 if deaths != known:
-                    known = deaths
                     await self._ask_again()
+                    known = deaths
             except (RedisError, OSError) as error:
                 logger.warning("whether serving processes have died cannot be told: %s", error)
             await asyncio.sleep(_WATCH_SECONDS)

@@ -71,7 +71,7 @@ class ServingStep(bootsteps.StartStopStep):
         if PREDICT_NOW not in worker.app.amqp.queues.consume_from:
             return
         resources = get_resources()
-        _tell_death(resources)  # maybe of a whole worker, which could not tell its own
+        _tell_start(resources)
         self._processes = [
             ServingProcess(resources, first=n == 0)
             for n in range(process_count(resources.settings))
@@ -221,8 +221,8 @@ class ServingProcess:
             logger.exception("%d questions are lost", lost)
 
 
-def _tell_death(resources: Resources) -> None:
-    """So that gateways ask again what nobody has answered."""
+def _tell_start(resources: Resources) -> None:
+    """A worker before this one may have died with all its processes, and told nobody."""
     try:
         resources.redis.incr(DEATHS)
     except redis.RedisError as error:

@@ -40,6 +40,25 @@ def stored(resources, model):
     return ModelBundle.load(resources.storage, f"models/{model['model_id']}/manifest.json")
 
 
+def asked_of(model, ids, smiles=("CCO",), **given):
+    """A question of these molecules for each id."""
+    return [
+        Question(
+            id=id_,
+            reply_to="serving:answers:test",
+            until=time.time() + 120,
+            model_id=UUID(model["model_id"]),
+            inputs=[{"smiles": text} for text in smiles],
+            **given,
+        )
+        for id_ in ids
+    ]
+
+
+def pushed(resources, name, questions):
+    resources.redis.rpush(name, *(question.encode() for question in questions))
+
+
 def test_the_answer_is_the_models_own(api, server, resources, model):
     given = ["CCO", {"smiles": "OCC", "id": "mine"}, "C1CC(", "CCCCCCN"]
     found = post(api, *given)
@@ -218,19 +237,10 @@ def test_a_molecule_that_kills_is_named_and_everything_else_answered(
 
 def test_what_waited_in_a_process_that_died_is_answered(resources, probe):
     """Taken together, in one process, behind the one that kills it: nobody's question is lost."""
-    asked = [
-        Question(
-            id=smiles,
-            reply_to="serving:answers:test",
-            until=time.time() + 120,
-            model_id=UUID(probe["model_id"]),
-            inputs=[{"smiles": smiles}],
-            use_cache=False,
-            deaths=1,  # each is tried by itself
-        )
-        for smiles in (CRASHES, "CCO", "CCCO", "CCCCO")
-    ]
-    resources.redis.rpush("serving:questions", *(question.encode() for question in asked))
+    asked = []
+    for smiles in (CRASHES, "CCO", "CCCO", "CCCCO"):  # each is tried by itself
+        asked += asked_of(probe, [smiles], [smiles], use_cache=False, deaths=1)
+    pushed(resources, QUESTIONS, asked)
     answers = {}
     with serving(resources):
         while len(answers) < len(asked):
@@ -244,14 +254,8 @@ def test_what_waited_in_a_process_that_died_is_answered(resources, probe):
 def test_what_waits_for_its_model_when_the_worker_drains_is_for_others(resources, model):
     told = []
     server = Server(resources, told.append)
-    question = Question(
-        id="q",
-        reply_to="serving:answers:test",
-        until=time.time() + 120,
-        model_id=UUID(model["model_id"]),
-        inputs=[{"smiles": "CCO"}],
-    )
-    resources.redis.rpush("serving:questions", question.encode())
+    (question,) = asked_of(model, "q")
+    pushed(resources, QUESTIONS, [question])
     assert model_cache(resources).peek(question.model_id) is None
     server.step(0.1)
     assert told[-1] == InHand(held=[question])
@@ -264,14 +268,8 @@ def test_what_was_answered_or_cannot_be_is_no_longer_in_hand(resources, model, m
         altered(resources, model)
     told = []
     server = Server(resources, told.append)
-    question = Question(
-        id="q",
-        reply_to="serving:answers:test",
-        until=time.time() + 120,
-        model_id=UUID(model["model_id"]),
-        inputs=[{"smiles": "CCO"}],
-    )
-    resources.redis.rpush("serving:questions", question.encode())
+    (question,) = asked_of(model, "q")
+    pushed(resources, QUESTIONS, [question])
     if broken == "redis":
         answer = server._line.later
 
@@ -352,39 +350,13 @@ def test_what_came_together_is_answered_together(resources, model):
     """By an idle process too; a long question alone, even when another one waits behind it."""
     told = []
     server = Server(resources, told.append)
-    few, many = [{"smiles": "CCO"}], [{"smiles": "CCO"}] * 9
-    for id_, inputs in (("a", few), ("b", few), ("c", few), ("d", many), ("e", many)):
-        question = Question(
-            id=id_,
-            reply_to="serving:answers:test",
-            until=time.time() + 120,
-            model_id=UUID(model["model_id"]),
-            inputs=inputs,
-        )
-        resources.redis.rpush(question.list_name, question.encode())
-    model_cache(resources).get(question.model_id)
+    for question in asked_of(model, "abc") + asked_of(model, "de", ["CCO"] * 9):
+        pushed(resources, question.list_name, [question])
+    model_cache(resources).get(UUID(model["model_id"]))
     for _ in range(3):
         server.step(0.1)
     batches = [[question.id for question in one.working] for one in told if one.working]
     assert batches == [["a", "b", "c"], ["d"], ["e"]]
-
-
-def asked_of(model, ids, **given):
-    return [
-        Question(
-            id=id_,
-            reply_to="serving:answers:test",
-            until=time.time() + 120,
-            model_id=UUID(model["model_id"]),
-            inputs=[{"smiles": "CCO"}],
-            **given,
-        )
-        for id_ in ids
-    ]
-
-
-def pushed(resources, name, questions):
-    resources.redis.rpush(name, *(question.encode() for question in questions))
 
 
 def test_of_what_waits_a_process_leaves_half_to_others(resources, model):
