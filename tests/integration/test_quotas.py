@@ -1,6 +1,6 @@
 """Quotas of projects and keys: counted on real rows, refused where something would go over them."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -98,13 +98,17 @@ def test_gpu_hours_are_those_of_this_month(lab, resources):
     gpu_attempt(resources, f"{MONTH} - interval '9 h'", f"{MONTH} - interval '1 h'")
     gpu_attempt(resources, "now() - interval '30 min'", "NULL")
     gpu_attempt(resources, "now() - interval '2 h'", "now()", queue="cpu")
-    gpu_attempt(resources, "now() - interval '3 min'", "now()", by="key:admin")
-    assert used(lab, "key", "gpu_hours_per_month")[0] == pytest.approx(1.5, abs=0.01)
-    assert used(lab, "project", "gpu_hours_per_month")[0] == pytest.approx(1.55, abs=0.01)
+    gpu_attempt(resources, MONTH, f"{MONTH} + interval '3 min'", by="key:admin")
+    now = datetime.now(UTC)
+    month = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+    # 1 h, and what runs: 0.5 h, but in the first half hour of a month
+    hours = 1 + min(0.5, (now - month) / timedelta(hours=1))
+    assert used(lab, "key", "gpu_hours_per_month")[0] == pytest.approx(hours, abs=0.01)
+    assert used(lab, "project", "gpu_hours_per_month")[0] == pytest.approx(hours + 0.05, abs=0.01)
 
 
 def test_gpu_jobs_are_refused_when_the_hours_are_used_up_and_others_are_not(lab, resources):
-    gpu_attempt(resources, "now() - interval '2 h'", "now()")
+    gpu_attempt(resources, MONTH, f"{MONTH} + interval '2 h'")
     limit(lab, resources, gpu_hours_per_month=1.5)
     asked = {"dataset": "mols", "algorithm": {"name": "mlp"}, "device": "cuda"}
     answer = lab.post("jobs", json={"kind": "train", "params": asked})
