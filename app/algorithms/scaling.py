@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -64,16 +65,22 @@ class Scaling:
         )
         if X.dtype.kind == "f":
             np.copyto(values, self.median, where=~np.isfinite(values))
-        np.maximum(values, self.low, out=values)
-        np.minimum(values, self.high, out=values)
+        if self._winsorizes:
+            np.maximum(values, self.low, out=values)
+            np.minimum(values, self.high, out=values)
         values -= self.mean
         values /= self.scale
         np.maximum(values, np.float32(-LIMIT), out=values)
         return np.minimum(values, np.float32(LIMIT), out=values)
 
+    @cached_property
+    def _winsorizes(self) -> bool:
+        return bool(np.isfinite(self.low).any())
+
     def arrays(self) -> dict[str, NDArray[Any]]:
         """What `of` makes the same from."""
-        arrays = {name: np.ascontiguousarray(array) for name, array in self.__dict__.items()}
+        own = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        arrays = {name: np.ascontiguousarray(array) for name, array in own.items()}
         return arrays | {"kept": self.kept.astype(np.uint8)}
 
     @classmethod

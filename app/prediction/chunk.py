@@ -25,8 +25,9 @@ from app.storage import Storage, keys
 
 #: molecules per step: bounds memory, and how late a cancel is noticed
 _STEP = 2 * BLOCK_ROWS
-#: of rows whose features are at hand: about 30 MB of 2,048 numbers
-_FEATURIZED_STEP = 16 * BLOCK_ROWS
+#: of rows whose features are at hand: about 8 MB of 2,048 numbers, which are put where those of the
+#: step before were
+_FEATURIZED_STEP = 4 * BLOCK_ROWS
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -7,6 +7,9 @@ from typing import Any, Protocol, Self
 import numpy as np
 from numpy.typing import NDArray
 
+#: below any similarity
+_TAKEN = -1.0
+
 
 @dataclass(frozen=True, kw_only=True)
 class Nearest:
@@ -63,22 +66,23 @@ def array_bytes(holder: object) -> int:
 
 
 def best(similarity: NDArray[np.float64], k: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Places and values of the k largest of (n,), largest first; of equals the first."""
+    """Places and values of the k largest of (n,), largest first; of equals the first. `similarity`
+    is overwritten: to look for the largest a few times is quicker than to sort.
+    """
     k = min(k, len(similarity))
-    cut = np.partition(similarity, len(similarity) - k)[len(similarity) - k]
-    candidates = np.flatnonzero(similarity >= cut)
-    order = candidates[np.argsort(-similarity[candidates], kind="stable")][:k]
-    return order, similarity[order]
+    places, values = np.empty(k, dtype=np.int64), np.empty(k)
+    for rank in range(k):
+        place = similarity.argmax()
+        places[rank], values[rank] = place, similarity[place]
+        similarity[place] = _TAKEN
+    return places, values
 
 
 def best_of_each(similarity: NDArray[np.floating[Any]], k: int) -> NDArray[np.int64]:
-    """(q, k) places that `best` finds in each row of (q, n), k at most n."""
-    q, n = similarity.shape
-    cut = np.partition(similarity, n - k, axis=1)[:, n - k, None]
-    rows, places = np.nonzero(similarity >= cut)
-    # stable: of equals the first
-    order = np.lexsort((-similarity[rows, places], rows))
-    first = np.searchsorted(rows, np.arange(q))
-    chosen = order[(first[:, None] + np.arange(k)).ravel()]
-    found: NDArray[np.int64] = places[chosen].reshape(q, k)
-    return found
+    """(q, k) places that `best` finds in each row of (q, n), k at most n; as there."""
+    rows = np.arange(len(similarity))
+    places = np.empty((len(similarity), k), dtype=np.int64)
+    for rank in range(k):
+        places[:, rank] = similarity.argmax(axis=1)
+        similarity[rows, places[:, rank]] = _TAKEN
+    return places

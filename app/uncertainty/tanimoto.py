@@ -10,13 +10,14 @@ from app.uncertainty.nearest import Nearest, array_bytes, best, best_of_each
 
 #: queries from which on they are answered together
 _MANY = 64
-#: references up to which their bits are also kept as a table (2 kB each, and 8 kB for many
-#: queries): with more, the lists of few bits are as fast
+#: references up to which their bits are also kept as a table (2 kB each): with more, the lists of
+#: few bits are as fast
 _TABLE_ROWS = 4_096
 #: and the widest bits, of which float32 still tells all similarities apart
 _TABLE_WIDTH = 2_048
 #: similarities that are held at once: 4 MB, thrice
 _BLOCK = 1_000_000
+_MOST_IN_A_BYTE = 255
 
 
 class TanimotoIndex:
@@ -81,34 +82,35 @@ class TanimotoIndex:
         """
         on = bits.sum(axis=1, dtype=np.int64)
         shared = self._shared(bits, on)
-        union = (self._counts + on[:, None]).astype(np.float32) - shared
-        empty = union == 0
-        union[empty] = shared[empty] = 1
-        places = best_of_each(shared / union, k)
+        union = self._counts.astype(np.float32) + on.astype(np.float32)[:, None]
+        union -= shared
+        if not on.all():
+            empty = union == 0
+            union[empty] = shared[empty] = 1
+        places = best_of_each(np.divide(shared, union, dtype=np.float32), k)
         rows = np.arange(len(bits))[:, None]
         similarity = shared[rows, places].astype(np.float64) / union[rows, places]
         return Nearest(places=places, similarity=similarity)
 
-    def _shared(self, bits: NDArray[Any], on: NDArray[np.int64]) -> NDArray[np.float32]:
-        """(q, n) bits in common with each reference; of (q, width), in which `on` are 1."""
+    def _shared(self, bits: NDArray[Any], on: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
+        """(q, n) bits in common with each reference; of (q, width), in which `on` are 1. Counted
+        in the smallest numbers that hold them: the time is that of moving them.
+        """
         from scipy.sparse import csr_matrix
 
+        fits = np.uint8 if on.max(initial=0) <= _MOST_IN_A_BYTE else np.uint16
         columns = np.flatnonzero(np.ascontiguousarray(bits).view(np.bool_)) % bits.shape[1]
         starts = np.concatenate([[0], np.cumsum(on)])
-        ones = np.ones(len(columns), dtype=np.float32)
-        shared: NDArray[np.float32] = (
-            csr_matrix((ones, columns, starts), shape=bits.shape) @ self._table
+        ones = np.ones(len(columns), dtype=fits)
+        table = self._rows_of_bits.astype(fits, copy=False)
+        shared: NDArray[np.unsignedinteger[Any]] = (
+            csr_matrix((ones, columns, starts), shape=bits.shape) @ table
         )
         return shared
 
     @property
     def _has_table(self) -> bool:
         return 0 < len(self._counts) <= _TABLE_ROWS and len(self._starts) - 1 <= _TABLE_WIDTH
-
-    @cached_property
-    def _table(self) -> NDArray[np.float32]:
-        """(width, n) of 0 and 1, to be multiplied with many queries."""
-        return self._rows_of_bits.astype(np.float32)
 
     @cached_property
     def _rows_of_bits(self) -> NDArray[np.uint8]:
