@@ -73,6 +73,14 @@ def standardize_molblock(block: str) -> Standardized:
     )
 
 
+def molblock_or_reason(block: str) -> Standardized | str:
+    """As `standardize_molblock`, or why it refuses."""
+    try:
+        return standardize_molblock(block)
+    except ChemistryError as error:
+        return str(error)
+
+
 def _with_hydrogens(mol: "Mol") -> "Mol":
     """RDKit adds none to a mol2 block: without them it would make radicals of saturated carbons."""
     from rdkit import Chem

@@ -362,19 +362,17 @@ def _arrow(batch: Sequence[SourceRow], names: Sequence[str], schema: pa.Schema) 
     return pa.Table.from_arrays(arrays, schema=schema)
 
 
-def structure_of(row: dict[str, Any], layout: Layout) -> Any:
-    """Standardize the row's structure: `Standardized`, or the reason (str) why there is none. Of a
+def structures_of(rows: Iterable[dict[str, Any]], layout: Layout) -> Iterator[Any]:
+    """Of each row its structure: `Standardized`, or the reason (str) why there is none. Of a
     table: None, or the reason why the row cannot be read.
     """
-    from app.chem.standardize import ChemistryError, standardize, standardize_molblock
+    from app.chem.standardize import molblock_or_reason, standardized_or_reason
 
-    if row["__reason__"] is not None or layout.structure is None:
-        return row["__reason__"]
-    text = row[layout.structure] or ""
-    try:
-        return standardize_molblock(text) if layout.structure == STRUCTURE else standardize(text)
-    except ChemistryError as error:
-        return str(error)
+    column = layout.structure
+    read = molblock_or_reason if column == STRUCTURE else standardized_or_reason
+    for row in rows:
+        reason = row["__reason__"]
+        yield reason if reason is not None or column is None else read(row[column] or "")
 
 
 def shown_structure(row: dict[str, Any], layout: Layout) -> str:

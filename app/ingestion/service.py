@@ -26,7 +26,7 @@ from app.datasets.parts import (
     ReadingOptions,
     read_part,
     shown_structure,
-    structure_of,
+    structures_of,
     write_parts,
 )
 from app.datasets.personal import keep_sealed
@@ -77,10 +77,11 @@ def run_chunk(
         values=_with_role(layout, "target", "feature", "weight"),
         kept=_with_role(layout, "id", "split"),
     )
-    for number, row in enumerate(read_part(storage, chunk)):
+    rows = read_part(storage, chunk)
+    for number, structure in enumerate(structures_of(rows, layout)):
         if number % 200 == 0:
             context.raise_if_cancelled()
-        _stage(staged, layout, row)
+        _stage(staged, layout, rows[number], structure)
     stem = f"staged/{chunk.source['key'].rsplit('/', 1)[1][:5]}-{chunk.start_row}"
     key = keys.work(context.job_id, context.attempt, f"{stem}.parquet")
     with storage.writer(key) as stream:
@@ -143,9 +144,9 @@ def finalize(
 # ---- chunks
 
 
-def _stage(staged: Staged, layout: Layout, row: dict[str, Any]) -> None:
+def _stage(staged: Staged, layout: Layout, row: dict[str, Any], structure: Any) -> None:
+    """`structure`: as of `structures_of`."""
     shown = shown_structure(row, layout)
-    structure = structure_of(row, layout)
     if isinstance(structure, str):
         staged.refused.append(refusal(row, shown, structure))
         return

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from app.core.work import ChunkSpec, WorkContext
 from app.datasets.columns import STRUCTURE
-from app.datasets.parts import Layout, read_part, structure_of
+from app.datasets.parts import Layout, read_part, structures_of
 from app.features.matrix import molecule_cache
 from app.models.blocks import BLOCK_ROWS, steps
 from app.models.bundle import ModelBundle
@@ -62,8 +62,7 @@ def answered(
         if keeper is None:
             found = predict_part(bundle, layout, batch, cache)
         else:
-            structures = (structure_of(row, layout) for row in batch)
-            feature_set = bundle.features.feature_set
+            feature_set, structures = bundle.features.feature_set, structures_of(batch, layout)
             featurized = Featurized.of(feature_set, given, structures, cache)
             keeper.add(featurized)
             found = featurized.predicted(bundle)

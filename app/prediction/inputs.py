@@ -7,7 +7,7 @@ from app.core.errors import FieldError, InvalidInput
 from app.core.names import near
 from app.datasets.cells import read_cell, read_value
 from app.datasets.columns import Column
-from app.datasets.parts import Layout, structure_of
+from app.datasets.parts import Layout, structures_of
 from app.features.cells import Value
 from app.features.compute import MoleculeCache
 from app.models.bundle import BundlePredictions, ModelBundle, Row
@@ -48,7 +48,7 @@ def predict_part(
     ]
     if not bundle.needs_structures:
         return bundle.predict_rows(rows, first_row)
-    structures = (structure_of(row, layout) for row in batch)
+    structures = structures_of(batch, layout)
     return bundle.predict_standardized(structures, len(batch), cache, rows, first_row)
 
 

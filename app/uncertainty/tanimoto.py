@@ -92,7 +92,9 @@ class TanimotoIndex:
         similarity = shared[rows, places].astype(np.float64) / union[rows, places]
         return Nearest(places=places, similarity=similarity)
 
-    def _shared(self, bits: NDArray[Any], on: NDArray[np.int64]) -> NDArray[np.unsignedinteger[Any]]:
+    def _shared(
+        self, bits: NDArray[Any], on: NDArray[np.int64]
+    ) -> NDArray[np.unsignedinteger[Any]]:
         """(q, n) bits in common with each reference; of (q, width), in which `on` are 1. Counted
         in the smallest numbers that hold them: the time is that of moving them.
         """

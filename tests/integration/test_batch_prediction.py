@@ -78,7 +78,7 @@ def test_features_of_the_same_file_are_not_computed_twice(resources, train, file
     def never(*args, **kwargs):
         raise AssertionError("read, standardized or featurized again")
 
-    for name in ("chunk.structure_of", "chunk.read_part", "service.write_parts"):
+    for name in ("chunk.structures_of", "chunk.read_part", "service.write_parts"):
         monkeypatch.setattr(f"app.prediction.{name}", never)
     monkeypatch.setattr("app.prediction.featurized.featurize_structures", never)
     warm, _, found = predict(resources, second_model, file_id, chunk_rows=7)

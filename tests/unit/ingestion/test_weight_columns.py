@@ -49,10 +49,9 @@ def test_two_columns_of_weights_are_refused():
 )
 def test_a_row_without_a_weight_is_refused_by_name(cell, reason, monkeypatch):
     monkeypatch.setattr("app.ingestion.service.shown_structure", lambda row, layout: "")
-    monkeypatch.setattr("app.ingestion.service.structure_of", lambda row, layout: None)
     staged = Staged(molecules=False, values=columns(w="weight", y="target"), kept=[])
     row = {"__row__": 7, "__raw__": "", "a": "1", "w": cell, "y": "2"}
-    _stage(staged, Layout(), row)
+    _stage(staged, Layout(), row, None)
     if reason is None:
         assert staged.rows == [7]
         assert staged.cells["w"] == [float(cell)]
