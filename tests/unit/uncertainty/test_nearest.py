@@ -92,6 +92,16 @@ def test_many_fingerprints_at_once_get_what_each_gets_alone(references, monkeypa
     assert np.array_equal(together.similarity, np.concatenate([one.similarity for one in alone]))
 
 
+@pytest.mark.parametrize("on", [255, 256, 2048])
+def test_more_bits_in_common_than_a_byte_holds(on):
+    """64 queries are answered together; their own fingerprint is among the references."""
+    query = np.zeros(2048, dtype=np.uint8)
+    query[:on] = 1
+    found = TanimotoIndex(np.vstack([BITS[:2], query])).nearest(np.tile(query, (64, 1)), 1)
+    assert (found.places == 2).all()
+    assert (found.similarity == 1.0).all()
+
+
 def test_fractions_as_close_as_2048_bits_allow_are_told_apart():
     """1,023/2,045 lies 2e-7 above 1,024/2,047; wider fingerprints are ranked one by one."""
     query = np.zeros(2048, dtype=np.uint8)
