@@ -78,10 +78,11 @@ def run_chunk(
         kept=_with_role(layout, "id", "split"),
     )
     rows = read_part(storage, chunk)
-    for number, structure in enumerate(structures_of(rows, layout)):
+    pairs = zip(rows, structures_of(rows, layout), strict=True)
+    for number, (row, structure) in enumerate(pairs):
         if number % 200 == 0:
             context.raise_if_cancelled()
-        _stage(staged, layout, rows[number], structure)
+        _stage(staged, layout, row, structure)
     stem = f"staged/{chunk.source['key'].rsplit('/', 1)[1][:5]}-{chunk.start_row}"
     key = keys.work(context.job_id, context.attempt, f"{stem}.parquet")
     with storage.writer(key) as stream:

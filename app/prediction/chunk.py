@@ -62,8 +62,8 @@ def answered(
         if keeper is None:
             found = predict_part(bundle, layout, batch, cache)
         else:
-            feature_set, structures = bundle.features.feature_set, structures_of(batch, layout)
-            featurized = Featurized.of(feature_set, given, structures, cache)
+            structures = structures_of(batch, layout)
+            featurized = Featurized.of(bundle.features.feature_set, given, structures, cache)
             keeper.add(featurized)
             found = featurized.predicted(bundle)
         yield Answered(

@@ -15,9 +15,8 @@ _MANY = 64
 _TABLE_ROWS = 4_096
 #: and the widest bits, of which float32 still tells all similarities apart
 _TABLE_WIDTH = 2_048
-#: similarities that are held at once: 4 MB, thrice
+#: similarities that are held at once: 4 MB, as much for what they are divided by, and 1 or 2 MB
 _BLOCK = 1_000_000
-_MOST_IN_A_BYTE = 255
 
 
 class TanimotoIndex:
@@ -100,7 +99,7 @@ class TanimotoIndex:
         """
         from scipy.sparse import csr_matrix
 
-        fits = np.uint8 if on.max(initial=0) <= _MOST_IN_A_BYTE else np.uint16
+        fits = np.min_scalar_type(on.max(initial=0))
         columns = np.flatnonzero(np.ascontiguousarray(bits).view(np.bool_)) % bits.shape[1]
         starts = np.concatenate([[0], np.cumsum(on)])
         ones = np.ones(len(columns), dtype=fits)
